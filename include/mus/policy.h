@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include <mus/cgroup.h>
+#include <mus/task.h>
+#include <mus/units.h>
+
+namespace mus {
+
+/// What the kernel half does at the next wakeups of a task without asking: run it at once on its CPU for
+/// `slice`, interrupting a task that has had `min_run` and is not itself running by such an order; while
+/// `budget` lasts, which `rate` refills (1.0: one CPU's worth), and for no longer than `valid_for`.
+struct StandingOrder {
+  Duration slice{};  ///< zero: no order, and an earlier one is revoked
+  Duration min_run{};
+  Duration budget{};
+  Duration valid_for{};
+  double rate = 0;
+  bool keep = false;  ///< at the end of its slice it goes on while the budget lasts
+};
+
+/// The answer to "who runs next": move `task` to the run queue of `cpu` (none: whichever CPU is first).
+struct Decision {
+  Task* task = nullptr;
+  std::optional<Cpu> cpu;
+  Duration slice{};         ///< MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS
+  std::uint64_t order = 0;  ///< smaller runs first within a run queue; 0: after those decided before
+  bool urgent = false;      ///< run it now, ahead of `order`, interrupting as its standing order says
+};
+
+/// What a policy can see of a CPU when it decides. May be some microseconds old.
+struct CpuView {
+  bool online = false;
+  std::uint32_t queued = 0;  ///< tasks decided for this CPU that have not begun, this round's included
+};
+
+/// What a policy is told before it is asked to decide.
+struct Room {
+  std::span<const CpuView> cpus;  ///< by CPU number
+  std::uint32_t online = 1;       ///< CPUs on line
+  std::uint32_t queued = 0;       ///< tasks decided for any CPU that have not begun, this round's included
+};
+
+struct PolicyConfig {
+  Duration slice = 4ms;
+  std::uint32_t online = 1;
+};
+
+enum class Change : std::uint8_t { kWeight, kAffinity, kCgroup };
+enum class CgroupChange : std::uint8_t { kAdded, kWeight, kRemoved };
+
+/// A scheduling policy: decides which runnable task runs next. Derive, implement three of the callbacks, add
+/// it to userspace/policies/registry.cc; docs/adding_a_policy.md walks through `fifo`.
+/// Units:   Duration and Time are nanoseconds; weights 1..10000.
+/// Threads: every callback comes from the scheduler thread, never two at a time.
+/// Errors:  none are reported; a callback must not throw, block, allocate or make a system call.
+/// Cost:    O(log n) in the number of runnable tasks is expected of each.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  /// MUS_EVENT_BIT()s of the optional events: SLEEP, REPORT, WEIGHT, AFFINITY, CGROUP.
+  [[nodiscard]] virtual std::uint32_t wanted_events() const { return 0; }
+
+  /// `task` is runnable and waits for this policy to decide on it. `woke`: it slept before; else its slice
+  /// ended. It is not with the policy now.
+  virtual void task_runnable(Task& task, bool woke, Time now) = 0;
+
+  /// `task` no longer waits, or no longer runs: it sleeps, has exited, or is about to be announced again.
+  /// Called whether or not the policy has it (task.state is still as before the call).
+  virtual void task_stopped(Task& task, Time now) = 0;
+
+  /// Decides on one waiting task, the best one, and forgets it. False: none is left that has room.
+  [[nodiscard]] virtual bool decide(const Room& room, Decision& decision, Time now) = 0;
+
+  /// `task` used `ran` of CPU time since the last call. Comes before task_runnable and task_stopped.
+  virtual void task_ran(Task& task, Duration ran, Time now) { (void)task, (void)ran, (void)now; }
+
+  /// The standing order for `task`, asked for with each decision on it and each REPORT about it.
+  [[nodiscard]] virtual StandingOrder standing_order(Task& task, Time now) { return (void)task, (void)now, StandingOrder{}; }
+
+  /// Something about `task` changed; the new value is in it already. kCgroup: `from` is where it was.
+  virtual void task_changed(Task& task, Change change, Cgroup* from, Time now) {
+    (void)task, (void)change, (void)from, (void)now;
+  }
+
+  /// A cgroup came, went, or has another weight().
+  virtual void cgroup_changed(Cgroup& cgroup, CgroupChange change, Time now) {
+    (void)cgroup, (void)change, (void)now;
+  }
+
+  /// The fraction of the machine, 0..1, that the runnable tasks directly in `cgroup` are entitled to now;
+  /// negative: this policy does not say. The kernel half keeps to it when userspace is away.
+  [[nodiscard]] virtual double entitled_share(const Cgroup& cgroup) const { return (void)cgroup, -1.0; }
+};
+
+}  // namespace mus
