@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The tree of cgroups as the cpu controller sees it: kept in the pinned map, and told to userspace. */
+#ifndef MUS_CGROUPS_BPF_H
+#define MUS_CGROUPS_BPF_H
+
+#include "events.bpf.h"
+
+static __always_inline u64 cgroup_id(struct cgroup *cgrp)
+{
+	return BPF_CORE_READ(cgrp, kn, id);
+}
+
+static __always_inline s32 cgroup_added(struct cgroup *cgrp, u32 weight)
+{
+	struct mus_cgroup cg = {
+		.weight = weight,
+		.level = BPF_CORE_READ(cgrp, level),
+		.fallback_vtime_ns = shared.shards[0].fallback_clock_ns,
+	};
+	u64 id = cgroup_id(cgrp);
+	long err;
+
+	if (cg.level)
+		cg.parent_id = BPF_CORE_READ(cgrp, self.parent, cgroup, kn, id);
+	err = bpf_map_update_elem(&cgroups, &id, &cg, BPF_ANY);
+	/* More cgroups than the map holds are scheduled with the default weight: not worth failing for. */
+	if (!err)
+		post_event(MUS_EVENT_CGROUP_NEW, 0, id, weight, cg.parent_id);
+	return 0;
+}
+
+static __always_inline void cgroup_removed(struct cgroup *cgrp)
+{
+	u64 id = cgroup_id(cgrp);
+
+	if (!bpf_map_delete_elem(&cgroups, &id))
+		post_event(MUS_EVENT_CGROUP_GONE, 0, id, 0, 0);
+}
+
+static __always_inline void cgroup_weighted(struct cgroup *cgrp, u32 weight)
+{
+	u64 id = cgroup_id(cgrp);
+	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &id);
+
+	if (!cg)
+		return;
+	cg->weight = weight;
+	post_event(MUS_EVENT_CGROUP_WEIGHT, 0, id, weight, 0);
+}
+
+#endif /* MUS_CGROUPS_BPF_H */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A decision is applied: the task is moved from the held queue to a run queue. Nothing that userspace
+ * writes is trusted; a decision that is out of date fails here and harms nobody.
+ */
+#ifndef MUS_COMMIT_BPF_H
+#define MUS_COMMIT_BPF_H
+
+#include "events.bpf.h"
+#include "standing.bpf.h"
+
+/* A CPU that had nothing decided to run, and is not about to look by itself: the daemon, which may be what runs there,
+ * leaves it soon. */
+static __always_inline bool starved(s32 cpu)
+{
+	return cpu_slot(cpu)->starved_since_ns && !urgent(cpu_slot(cpu)->route);
+}
+
+/* Someone should take what was queued: an idle CPU, one that had nothing decided to run, or, if it is urgent, one
+ * that can be interrupted. */
+static __always_inline void kick_for(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
+{
+	u64 idle = SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE), preempt = SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT);
+	s32 cpu = d->target;
+	u64 now;
+
+	if (cpu >= 0) {
+		scx_bpf_kick_cpu(cpu, starved(cpu) ? preempt : idle);
+	} else {
+		cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+		if (cpu >= 0) {
+			scx_bpf_kick_cpu(cpu, idle);
+			return;
+		}
+		cpu = shard_slot(t->shard)->starved_cpu - 1;
+		if (cpu >= 0 && starved(cpu)) {
+			shard_slot(t->shard)->starved_cpu = 0;
+			scx_bpf_kick_cpu(cpu, preempt);
+			return;
+		}
+	}
+	if (!(d->flags & MUS_DECIDE_URGENT))
+		return;
+	now = now_ns();
+	if (cpu < 0)
+		cpu = standing_cpu(p, d->standing_min_run_ns, scx_bpf_task_cpu(p), now);
+	if (interruptible(cpu_slot(cpu), d->standing_min_run_ns, now)) {
+		cpu_slot(cpu)->running_since_ns = 0;
+		scx_bpf_kick_cpu(cpu, preempt);
+		count(preemptions);
+	} else if (!urgent(cpu_slot(cpu)->route)) {
+		interrupt_later(cpu, cpu_slot(cpu), d->standing_min_run_ns, now);
+	}
+}
+
+static __always_inline u32 check_move(struct task_struct *p, const struct mus_decision *d)
+{
+	if (d->slice_ns < MUS_SLICE_MIN_NS || d->slice_ns > MUS_SLICE_MAX_NS)
+		return MUS_REFUSED_BAD_SLICE;
+	if (d->target == MUS_TARGET_ANY)
+		return MUS_REFUSED_NONE;
+	if (d->target < 0 || d->target >= (s32)shared.cpu_count || d->target >= (s32)MUS_MAX_CPUS ||
+	    !cpu_slot(d->target)->online || !bpf_cpumask_test_cpu(d->target, p->cpus_ptr))
+		return MUS_REFUSED_BAD_CPU;
+	return MUS_REFUSED_NONE;
+}
+
+/* Moves @p as @d says. The state changes first, since @p may begin to run before the move returns. */
+static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
+{
+	struct bpf_iter_scx_dsq it;
+	u64 held = queue_id(MUS_QUEUE_HELD, t->shard);
+	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, t->shard) : queue_id(MUS_QUEUE_CPU, d->target);
+	u64 slice_before = t->slice_ns;
+	bool moved = false;
+
+	t->queue_cpu = d->target;
+	t->slice_ns = d->slice_ns;
+	t->route = MUS_ROUTE_DECIDED;
+	if (!change_state(t, MUS_STATE_HELD, MUS_STATE_QUEUED))
+		return MUS_REFUSED_STALE;
+	if (!bpf_iter_scx_dsq_new(&it, held, 0))
+		moved = dsq_move_vtime(&it, p, to, d->slice_ns, d->order);
+	bpf_iter_scx_dsq_destroy(&it);
+	if (moved) {
+		count(decisions);
+		kick_for(p, t, d);
+		return MUS_REFUSED_NONE;
+	}
+	/* Not there: taken by fallback this instant, or ops.enqueue has announced it and not returned yet. */
+	if (!change_state(t, MUS_STATE_QUEUED, MUS_STATE_HELD))
+		return MUS_REFUSED_STALE;
+	t->slice_ns = slice_before;
+	t->route = MUS_ROUTE_HELD;
+	return MUS_REFUSED_NOT_YET;
+}
+
+static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
+{
+	u32 refusal = MUS_REFUSED_NONE;
+
+	if (d->flags & MUS_DECIDE_MOVE) {
+		if (t->generation != d->generation || t->state != MUS_STATE_HELD)
+			return MUS_REFUSED_STALE;
+		refusal = check_move(p, d);
+		if (!refusal)
+			refusal = move_decided(p, t, d);
+	}
+	if (!refusal && d->flags & MUS_DECIDE_STANDING)
+		standing_set(&t->standing, d, now_ns());
+	return refusal;
+}
+
+static __always_inline u32 apply_decision(const struct mus_decision *d)
+{
+	struct task_struct *p;
+	struct task_ctx *t;
+	u32 refusal = MUS_REFUSED_UNKNOWN_PID;
+
+	if (d->flags & ~MUS_DECIDE_FLAGS || d->reserved || !standing_valid(d))
+		refusal = MUS_REFUSED_BAD_FIELD;
+	p = bpf_task_from_pid(d->pid);
+	if (!p)
+		return refusal;
+	t = task_ctx(p);
+	if (t) {
+		if (refusal != MUS_REFUSED_BAD_FIELD)
+			refusal = apply_to(p, t, d);
+		if (refusal && refusal != MUS_REFUSED_STALE && t->generation == d->generation)
+			post_task_event(MUS_EVENT_REFUSED, 0, p, t, p->cpus_ptr, refusal, now_ns());
+		if (refusal == MUS_REFUSED_NOT_YET) /* by the time that it looks, the task will be there */
+			wake_userspace(now_ns());
+	}
+	bpf_task_release(p);
+	return refusal;
+}
+
+static long drained(struct bpf_dynptr *record, void *nothing)
+{
+	struct mus_decision d;
+	u32 refusal = MUS_REFUSED_BAD_RECORD;
+
+	if (!bpf_dynptr_read(&d, sizeof(d), record, 0, 0) && !bpf_dynptr_data(record, 0, sizeof(d) + 1))
+		refusal = apply_decision(&d);
+	if (refusal)
+		count(refused[refusal & (MUS_REFUSALS - 1)]);
+	return 0;
+}
+
+_Static_assert((MUS_REFUSALS & (MUS_REFUSALS - 1)) == 0, "masked above");
+
+/* Applies what is in the decision ring. -EBUSY: another CPU is at it, which is as good. */
+static __always_inline long drain_decisions(void)
+{
+	return bpf_user_ringbuf_drain(&decisions, drained, NULL, BPF_RB_NO_WAKEUP);
+}
+
+#endif /* MUS_COMMIT_BPF_H */

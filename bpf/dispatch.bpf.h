@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A CPU takes its next task. In this order: kernel threads (in turns), what was decided for this CPU, what
+ * was decided for any, what userspace has just decided; else userspace is asked, and the CPU waits for it no
+ * longer than the hold bound before it takes the head of the held queue.
+ */
+#ifndef MUS_DISPATCH_BPF_H
+#define MUS_DISPATCH_BPF_H
+
+#include "commit.bpf.h"
+#include "fallback.bpf.h"
+#include "run.bpf.h"
+
+#define MUS_STEAL_SCAN 64 /* CPUs looked at for work in one dispatch */
+
+static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
+{
+	u64 queue = queue_id(MUS_QUEUE_KERNEL, slot->shard);
+
+	if (!shard_slot(slot->shard)->kernel_count)
+		return false;
+	if (in_turn && slot->kernel_turn) {
+		slot->kernel_turn = 0;
+		return false;
+	}
+	slot->kernel_turn = 1;
+	return dsq_move_to_local(queue);
+}
+
+static __always_inline bool take_shared(struct mus_cpu *slot, u64 now)
+{
+	struct mus_shard *shard = shard_slot(slot->shard);
+
+	if (!shard->queued_count || !dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, slot->shard)))
+		return false;
+	shard->shared_taken_ns = now;
+	return true;
+}
+
+/*
+ * Its own queue comes first, since nobody else must serve it. But CPUs that always have something of their own would
+ * leave the shared queue to starve: it comes first when nobody has taken from it for two slices.
+ */
+static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot, u64 now)
+{
+	if ((s64)(now - shard_slot(slot->shard)->shared_taken_ns) > (s64)(2 * shared.slice_ns) && take_shared(slot, now))
+		return true;
+	return (own_queue(slot) && dsq_move_to_local(queue_id(MUS_QUEUE_CPU, cpu))) || take_shared(slot, now);
+}
+
+/* What was decided for others and has not begun: better done here than late. */
+static __always_inline bool steal_decided(s32 cpu)
+{
+	u32 n = shared.cpu_count, i, shards = shared.shard_count;
+
+	if (shards > 1) {
+		bpf_for(i, 0, shards < MUS_MAX_SHARDS ? shards : MUS_MAX_SHARDS) {
+			if (shard_slot(i)->queued_count && dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, i)))
+				return true;
+		}
+	}
+	bpf_for(i, 1, n < MUS_STEAL_SCAN ? n : MUS_STEAL_SCAN) {
+		s32 other = (cpu + i) % n;
+
+		if (own_queue(cpu_slot(other)) && dsq_move_to_local(queue_id(MUS_QUEUE_CPU, other)))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool take_held(struct mus_cpu *slot)
+{
+	u32 shards = shared.shard_count, i;
+
+	if (shard_slot(slot->shard)->held_count && dsq_move_to_local(queue_id(MUS_QUEUE_HELD, slot->shard)))
+		return true;
+	if (shards <= 1)
+		return false;
+	bpf_for(i, 0, shards < MUS_MAX_SHARDS ? shards : MUS_MAX_SHARDS) {
+		if (shard_slot(i)->held_count && dsq_move_to_local(queue_id(MUS_QUEUE_HELD, i)))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline u64 held_anywhere(struct mus_cpu *slot)
+{
+	u64 n = shard_slot(slot->shard)->held_count;
+	u32 shards = shared.shard_count, i;
+
+	if (n || shards <= 1)
+		return n;
+	bpf_for(i, 0, shards < MUS_MAX_SHARDS ? shards : MUS_MAX_SHARDS)
+		n += shard_slot(i)->held_count;
+	return n;
+}
+
+static __always_inline void arm_hold_timer(u32 shard_index)
+{
+	struct mus_shard *shard = shard_slot(shard_index);
+	struct timer_slot *ts = bpf_map_lookup_elem(&hold_timers, &shard_index);
+
+	if (!ts || __sync_lock_test_and_set(&shard->hold_armed, 1))
+		return;
+	if (bpf_timer_start(&ts->timer, shared.hold_ns, 0))
+		shard->hold_armed = 0;
+}
+
+/* The hold bound of some idle CPU has passed: let it look again. Goes on while any waits. */
+static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
+{
+	struct mus_shard *shard = shard_slot(*index);
+	u32 n = shared.cpu_count, i;
+	bool more = false;
+
+	shard->hold_armed = 0;
+	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
+		struct mus_cpu *slot = cpu_slot(i);
+
+		if (slot->shard == *index && slot->starved_since_ns && slot->online) {
+			scx_bpf_kick_cpu(i, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
+			more = true;
+		}
+	}
+	if (more && shard->held_count)
+		arm_hold_timer(*index);
+	return 0;
+}
+
+/* Nobody waits longer than rescue_ns for a policy that has forgotten it: such a task is taken first. */
+static __always_inline bool rescue_forgotten(struct mus_cpu *slot, u64 now)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool found = false;
+
+	if (now - slot->rescued_ns < shared.rescue_ns / 4 || !shard_slot(slot->shard)->held_count)
+		return false;
+	slot->rescued_ns = now;
+	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, slot->shard), 0)) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (p) {
+			struct task_ctx *t = task_ctx(p);
+
+			found = t && (s64)(now - t->held_since_ns) > (s64)shared.rescue_ns;
+		}
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	if (!found || !take_held(slot))
+		return false;
+	count(rescued);
+	return true;
+}
+
+static __always_inline void count_stall(void)
+{
+	u64 asked = shared.asked_ns;
+
+	if (__sync_lock_test_and_set(&shared.stalled_ns, asked) != asked)
+		count(stalls);
+}
+
+/* ops.dispatch: this CPU's own queue is empty and its slice is over. @prev may go on if it is still runnable. */
+static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
+{
+	struct mus_cpu *slot = cpu_slot(cpu);
+	struct mus_shard *shard = shard_slot(slot->shard);
+	bool prev_runnable = prev && prev->scx.flags & SCX_ENUM(scx_ent_flags, SCX_TASK_QUEUED);
+	struct task_ctx *t = prev_runnable ? task_ctx(prev) : NULL;
+	u64 now = now_ns();
+	bool stalled;
+
+	if (take_kernel(slot, true))
+		return;
+	if (rescue_forgotten(slot, now))
+		return;
+	/* Userspace said that it may go on while it is owed more. */
+	if (t)
+		account_run(prev, t, now);
+	if (t && t->standing.flags & MUS_STANDING_KEEP && !own_queue(slot) && standing_holds(t, now)) {
+		goes_on(prev, t, slot, t->standing.slice_ns, now);
+		return;
+	}
+	if (!take_decided(cpu, slot, now)) {
+		drain_decisions();
+		count(drains);
+		if (!take_decided(cpu, slot, now))
+			goto nothing_decided;
+	}
+	slot->starved_since_ns = 0;
+	if (shard->held_count && shard->queued_count <= shared.low_water)
+		wake_userspace(now);
+	return;
+
+nothing_decided:
+	if (steal_decided(cpu)) {
+		slot->starved_since_ns = 0;
+		return;
+	}
+	if (held_anywhere(slot) && (s64)(now - slot->useless_until_ns) >= 0) {
+		stalled = userspace_stalled(now);
+		if (stalled)
+			count_stall();
+		if (stalled || (slot->starved_since_ns && (s64)(now - slot->starved_since_ns) >= (s64)shared.hold_ns)) {
+			slot->stalled = stalled;
+			if (take_held(slot)) {
+				slot->starved_since_ns = 0;
+				wake_userspace(now);
+				return;
+			}
+			/* All that is held is pinned elsewhere: asking again would only wake userspace for nothing. */
+			slot->useless_until_ns = now + shared.batch_ns;
+		} else {
+			if (!slot->starved_since_ns) { /* once: the hold bound comes next */
+				slot->starved_since_ns = now;
+				wake_userspace(now);
+			}
+			shard->starved_cpu = cpu + 1;
+			if (t) { /* goes on until userspace has decided: commit interrupts it then */
+				set_slice(prev, shared.hold_ns);
+				return;
+			}
+			arm_hold_timer(slot->shard);
+			return;
+		}
+	}
+	slot->starved_since_ns = 0;
+	if (take_kernel(slot, false))
+		return;
+	if (t) /* nobody else wants this CPU */
+		goes_on(prev, t, slot, fallback_slice(prev), now);
+}
+
+#endif /* MUS_DISPATCH_BPF_H */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A task enters. In this order: an idle CPU, the daemon itself, the kernel's own threads, a slice that was
+ * interrupted, a standing order; every other task goes to the held queue and is announced to userspace.
+ */
+#ifndef MUS_ENQUEUE_BPF_H
+#define MUS_ENQUEUE_BPF_H
+
+#include "events.bpf.h"
+#include "fallback.bpf.h"
+#include "standing.bpf.h"
+
+#define MUS_RESUME_MIN_NS 100000 /* less than this is not worth going on with: ask for a new slice */
+
+static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,
+					 u64 enq_flags)
+{
+	set_state(t, MUS_STATE_LOCAL);
+	t->route = route;
+	t->slice_ns = slice_ns;
+	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), slice_ns, enq_flags);
+}
+
+static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
+{
+	t->wake_ns = now;
+	t->waker_pid = (s32)bpf_get_current_pid_tgid();
+}
+
+/* ops.select_cpu: a waking task. Takes an idle CPU at once if there is one. */
+static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	struct task_ctx *t = task_ctx(p);
+	bool idle = false;
+	s32 cpu;
+	u64 now;
+
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	if (!t)
+		return cpu;
+	now = now_ns();
+	note_wakeup(t, now);
+	if (idle) {
+		if (is_daemon(p))
+			insert_local(p, t, MUS_ROUTE_DAEMON, shared.slice_ns, 0);
+		else if (shared.flags & MUS_CONFIG_IDLE_DIRECT || kernel_owned(p, t))
+			insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
+		return cpu;
+	}
+	if (is_daemon(p) || cpu_slot(cpu)->taken || standing_holds(t, now))
+		cpu = standing_cpu(p, t->standing.min_run_ns, cpu, now);
+	return cpu;
+}
+
+/* How much of its slice @t has left: it was interrupted. 0: it used it up, or gave it up. */
+static __always_inline u64 slice_left(const struct task_ctx *t)
+{
+	return t->flags & MUS_TASK_YIELDED || t->slice_ns < MUS_RESUME_MIN_NS ? 0 : t->slice_ns;
+}
+
+/*
+ * The kernel's and the daemon's own: next on their CPU when they wake. One that used up its slice takes
+ * turns with everybody else, so that a thread that spins cannot starve a CPU.
+ */
+static __always_inline void enqueue_privileged(struct task_struct *p, struct task_ctx *t, u32 route, bool wakeup,
+					       u64 enq_flags)
+{
+	if (wakeup && (!cpu_slot(scx_bpf_task_cpu(p))->taken || p->nr_cpus_allowed == 1)) {
+		insert_local(p, t, route, shared.slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
+		return;
+	}
+	/* Interrupted, by another of its kind: it goes on next, not when some task's slice ends. */
+	if (t->state == MUS_STATE_RUNNING && slice_left(t) && !cpu_slot(scx_bpf_task_cpu(p))->taken) {
+		insert_local(p, t, route, slice_left(t), enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
+		return;
+	}
+	t->route = route;
+	t->slice_ns = shared.slice_ns;
+	set_state(t, MUS_STATE_KERNEL);
+	dsq_insert(p, queue_id(MUS_QUEUE_KERNEL, t->shard), t->slice_ns, enq_flags);
+}
+
+/* Its decision still stands: at the head of its CPU's queue, with what is left of its slice. */
+static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	set_state(t, MUS_STATE_NONE);
+	t->queue_cpu = cpu;
+	t->route = MUS_ROUTE_RESUMED;
+	t->slice_ns = left_ns;
+	set_state(t, MUS_STATE_QUEUED);
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, 0, enq_flags);
+}
+
+/* The ordinary case: held, in fallback order, and announced. The task is safe before userspace hears of it. */
+static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx *t, u32 event_flags, u64 enq_flags,
+					 u64 now)
+{
+	struct mus_shard *shard;
+
+	set_state(t, MUS_STATE_NONE);
+	t->shard = shard_of_cpu(scx_bpf_task_cpu(p));
+	t->route = MUS_ROUTE_HELD;
+	t->slice_ns = fallback_slice(p);
+	t->held_since_ns = now;
+	__sync_fetch_and_add(&t->generation, 1);
+	fallback_place(t, t->slice_ns);
+	set_state(t, MUS_STATE_HELD);
+	if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
+		t->flags |= MUS_TASK_ANNOUNCED;
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, t->shard), t->slice_ns, t->place_ns, enq_flags);
+
+	shard = shard_slot(t->shard);
+	if (shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns)
+		wake_userspace(now);
+}
+
+/* ops.enqueue: a task that did not take an idle CPU, or whose slice ended. */
+static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
+{
+	struct task_ctx *t = task_ctx(p);
+	bool wakeup = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_WAKEUP);
+	bool selected = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_CPU_SELECTED);
+	bool taken = cpu_slot(scx_bpf_task_cpu(p))->taken;
+	u32 event_flags = 0;
+	u64 now = now_ns(), left;
+
+	if (!t) {
+		scx_error("no context for pid %d", p->pid);
+		return;
+	}
+	if (wakeup && !selected)
+		note_wakeup(t, now);
+	if (shared.flags & MUS_CONFIG_DFL_CGROUPS)
+		t->cgroup_id = p->cgroups->dfl_cgrp->kn->id;
+
+	if (is_daemon(p)) {
+		enqueue_privileged(p, t, MUS_ROUTE_DAEMON, wakeup, enq_flags);
+		return;
+	}
+	if (kernel_owned(p, t)) {
+		enqueue_privileged(p, t, MUS_ROUTE_KERNEL, wakeup, enq_flags);
+		return;
+	}
+	/* select_cpu was not asked (one allowed CPU, or a queued wakeup): look for idleness here. */
+	if (!selected && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
+	    scx_bpf_test_and_clear_cpu_idle(scx_bpf_task_cpu(p))) {
+		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, enq_flags);
+		return;
+	}
+	if (wakeup) {
+		bool had = t->standing.slice_ns;
+
+		event_flags = MUS_EVENT_WAKEUP;
+		if (!taken && standing_holds(t, now)) {
+			standing_enqueue(p, t, enq_flags, now);
+			return;
+		}
+		if (had)
+			event_flags |= MUS_EVENT_STANDING;
+	} else if (t->state == MUS_STATE_RUNNING && !taken) {
+		left = slice_left(t);
+		if (left) {
+			enqueue_resumed(p, t, left, enq_flags);
+			return;
+		}
+	}
+	enqueue_held(p, t, event_flags, enq_flags, now);
+}
+
+#endif /* MUS_ENQUEUE_BPF_H */

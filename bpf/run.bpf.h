@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A task begins to run, stops, goes to sleep: where its CPU time is measured and its standing order drained. */
+#ifndef MUS_RUN_BPF_H
+#define MUS_RUN_BPF_H
+
+#include "events.bpf.h"
+#include "fallback.bpf.h"
+#include "standing.bpf.h"
+
+static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	struct mus_cpu *slot = cpu_slot(cpu);
+	u32 old = set_state(t, MUS_STATE_RUNNING), route;
+
+	if (old == MUS_STATE_HELD) { /* nobody decided: the kernel half took it */
+		t->route = slot->stalled ? MUS_ROUTE_FALLBACK : MUS_ROUTE_HELD;
+		fallback_advance(t);
+	} else if (old == MUS_STATE_QUEUED) {
+		fallback_advance(t);
+	} else if (old == MUS_STATE_NONE) { /* the kernel dispatched it by itself: exiting, migration disabled */
+		t->route = is_daemon(p) ? MUS_ROUTE_DAEMON : MUS_ROUTE_KERNEL;
+		t->slice_ns = p->scx.slice;
+	} else if (old == MUS_STATE_RUNNING) { /* a task of a higher class had the CPU, or the kernel took it back itself */
+		t->route = MUS_ROUTE_RESUMED;
+		t->slice_ns = p->scx.slice;
+	}
+	t->flags &= ~MUS_TASK_YIELDED;
+	t->run_start_ns = p->se.sum_exec_runtime;
+	slot->route = t->route;
+	slot->running_pid = p->pid;
+	slot->running_since_ns = now;
+	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
+		slot->starved_since_ns = 0;
+	slot->slice_end_ns = now + p->scx.slice;
+	watch_run(cpu, slot, now);
+	route = t->route;
+	barrier_var(route); /* read once, and checked in the register that is used */
+	if (route < MUS_ROUTES)
+		count(runs[route]);
+}
+
+/* Charges what @t has used since its run began, or since this was called last. */
+static __always_inline void account_run(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	u64 used = p->se.sum_exec_runtime - t->run_start_ns;
+
+	t->run_start_ns += used;
+	t->slice_ns -= used < t->slice_ns ? used : t->slice_ns;
+	__sync_fetch_and_add(&t->unreported_ns, used);
+	fallback_settle(t, used);
+	standing_drain(&t->standing, used, now);
+}
+
+static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
+
+	slot->running_pid = 0;
+	slot->running_since_ns = 0;
+	account_run(p, t, now);
+}
+
+/* At the end of its slice @p goes on for @slice_ns more. Userspace is told of what it has used, now and then. */
+static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
+				    u64 now)
+{
+	set_slice(p, slice_ns);
+	t->slice_ns = slice_ns;
+	t->route = slot->route = MUS_ROUTE_RESUMED; /* whatever it began as: it may be interrupted now */
+	slot->slice_end_ns = now + slice_ns;
+	slot->running_since_ns = now;
+	count(kept);
+	watch_run(scx_bpf_task_cpu(p), slot, now);
+	if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) && t->unreported_ns >= shared.report_ns)
+		post_task_event(MUS_EVENT_REPORT, MUS_EVENT_STANDING, p, t, p->cpus_ptr, 0, now);
+}
+
+/* The task is no longer runnable, or is taken off its queue while something about it changes. */
+static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bool asleep, u64 now)
+{
+	u32 old = set_state(t, MUS_STATE_NONE);
+
+	if (old == MUS_STATE_HELD)
+		fallback_settle(t, 0);
+	if (!asleep)
+		return;
+	t->sleep_ns = now;
+	if (is_daemon(p) || kernel_owned(p, t))
+		return;
+	if (t->flags & MUS_TASK_ANNOUNCED && wanted(MUS_EVENT_SLEEP)) {
+		if (post_task_event(MUS_EVENT_SLEEP, 0, p, t, p->cpus_ptr, 0, now))
+			t->flags &= ~MUS_TASK_ANNOUNCED;
+	} else if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) &&
+		   (t->unreported_ns >= shared.report_ns ||
+		    (t->route == MUS_ROUTE_STANDING && (s64)(now - t->reported_ns) > (s64)(8 * shared.slice_ns)))) {
+		post_task_event(MUS_EVENT_REPORT, t->route == MUS_ROUTE_STANDING ? MUS_EVENT_STANDING : 0, p, t,
+				p->cpus_ptr, 0, now);
+	}
+}
+
+static __always_inline void changed(struct task_struct *p, u32 kind, const struct cpumask *allowed)
+{
+	struct task_ctx *t = task_ctx(p);
+
+	if (t && t->flags & MUS_TASK_KNOWN && wanted(kind))
+		post_task_event(kind, 0, p, t, allowed, 0, now_ns());
+}
+
+#endif /* MUS_RUN_BPF_H */

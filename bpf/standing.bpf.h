@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Standing orders: what userspace said, ahead of time, about the next wakeups of a task. A token bucket
+ * bounds them: run time drains it, passing time refills it, and a task that empties it goes back to
+ * the held queue like every other. Here is only the mechanism; who gets an order is the policy's.
+ */
+#ifndef MUS_STANDING_BPF_H
+#define MUS_STANDING_BPF_H
+
+#include "events.bpf.h"
+
+static __always_inline bool standing_valid(const struct mus_decision *d)
+{
+	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_ONE &&
+	       (!d->standing_slice_ns ||
+		(d->standing_slice_ns >= MUS_SLICE_MIN_NS && d->standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
+	       d->standing_budget_ns <= MUS_SLICE_MAX_NS && d->standing_min_run_ns <= MUS_SLICE_MAX_NS &&
+	       d->standing_valid_ns <= 60 * MUS_SLICE_MAX_NS;
+}
+
+static __always_inline void standing_refill(struct standing_order *s, u64 now)
+{
+	u64 passed = now - s->refilled_ns;
+
+	if ((s64)passed <= 0)
+		return;
+	if (passed > MUS_SLICE_MAX_NS)
+		passed = MUS_SLICE_MAX_NS;
+	s->refilled_ns = now;
+	s->budget_ns += passed * s->rate / MUS_STANDING_RATE_ONE;
+	if (s->budget_ns > (s64)s->budget_max_ns)
+		s->budget_ns = s->budget_max_ns;
+}
+
+static __always_inline void standing_drain(struct standing_order *s, u64 used_ns, u64 now)
+{
+	if (!s->refilled_ns)
+		return;
+	standing_refill(s, now);
+	s->budget_ns -= used_ns;
+	if (s->budget_ns < -(s64)s->budget_max_ns)
+		s->budget_ns = -(s64)s->budget_max_ns;
+}
+
+static __always_inline void standing_set(struct standing_order *s, const struct mus_decision *d, u64 now)
+{
+	if (s->refilled_ns) {
+		standing_refill(s, now); /* at the rate that it had until now */
+	} else {
+		s->budget_ns = d->standing_budget_ns;
+		s->refilled_ns = now;
+	}
+	s->min_run_ns = d->standing_min_run_ns;
+	s->budget_max_ns = d->standing_budget_ns;
+	s->rate = d->standing_rate;
+	s->flags = d->standing_flags;
+	s->until_ns = now + d->standing_valid_ns;
+	s->slice_ns = d->standing_slice_ns;
+	count(standing_set);
+}
+
+/* Whether the standing order of @t holds now. */
+static __always_inline bool standing_holds(struct task_ctx *t, u64 now)
+{
+	struct standing_order *s = &t->standing;
+
+	if (!s->slice_ns)
+		return false;
+	standing_refill(s, now);
+	if (s->budget_ns > 0 && (s64)(s->until_ns - now) > 0)
+		return true;
+	count(standing_spent);
+	return false;
+}
+
+/* Runs that nobody may interrupt by standing order. */
+static __always_inline bool urgent(u32 route)
+{
+	return route == MUS_ROUTE_STANDING || route == MUS_ROUTE_KERNEL || route == MUS_ROUTE_DAEMON;
+}
+
+/* Whether what runs on @cpu may be interrupted now by a task that grants @min_run_ns. */
+static __always_inline bool interruptible(const struct mus_cpu *slot, u64 min_run_ns, u64 now)
+{
+	return !urgent(slot->route) && slot->running_since_ns && !slot->taken &&
+	       (s64)(now - slot->running_since_ns) >= (s64)min_run_ns;
+}
+
+/* The CPU for a waking task with a standing order: its own if that can be interrupted, else another such. */
+static __always_inline s32 standing_cpu(struct task_struct *p, u64 min_run_ns, s32 prev, u64 now)
+{
+	u32 n = shared.cpu_count, i;
+	s32 cpu = prev, calm = -1;
+
+	if (interruptible(cpu_slot(prev), min_run_ns, now))
+		return prev;
+	bpf_for(i, 1, n < 16 ? n : 16) {
+		struct mus_cpu *slot;
+
+		cpu = (prev + i) % n;
+		slot = cpu_slot(cpu);
+		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard ||
+		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			continue;
+		if (interruptible(slot, min_run_ns, now))
+			return cpu;
+		if (calm < 0 && !urgent(slot->route))
+			calm = cpu;
+	}
+	/* None has run long enough: prefer one that soon will have to one that may not be interrupted. */
+	return (urgent(cpu_slot(prev)->route) || cpu_slot(prev)->taken) && calm >= 0 ? calm : prev;
+}
+
+/* Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. */
+static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 now)
+{
+	u64 due = slot->timer_due_ns;
+	struct timer_slot *ts;
+	u32 key = cpu;
+
+	if (due && (s64)(due - at) <= 0)
+		return;
+	ts = bpf_map_lookup_elem(&cpu_timers, &key);
+	if (!ts)
+		return;
+	slot->timer_due_ns = at;
+	if (bpf_timer_start(&ts->timer, (s64)(at - now) > 0 ? at - now : 1, 0))
+		slot->timer_due_ns = 0; /* the tick ends the slice then */
+}
+
+/* A task with a standing order waits for what runs on @cpu: interrupt that when it has had its minimum. */
+static __always_inline void interrupt_later(s32 cpu, struct mus_cpu *slot, u64 min_run_ns, u64 now)
+{
+	slot->min_run_ns = min_run_ns;
+	if (slot->running_since_ns && !urgent(slot->route))
+		look_at(cpu, slot, slot->running_since_ns + min_run_ns, now);
+	/* Else the CPU is between two tasks, or runs an urgent one: watch_run() sees to it. */
+}
+
+static __always_inline bool waits_locally(s32 cpu)
+{
+	return scx_bpf_dsq_nr_queued(SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
+}
+
+static __always_inline bool waits_elsewhere(const struct mus_cpu *slot)
+{
+	const struct mus_shard *shard = shard_slot(slot->shard);
+
+	return own_queue(slot) || shard->queued_count || shard->held_count || shard->kernel_count;
+}
+
+/* When what runs there should be interrupted, given that others wait. */
+static __always_inline u64 run_due(const struct mus_cpu *slot)
+{
+	u64 due = slot->slice_end_ns, earlier = slot->running_since_ns + slot->min_run_ns;
+
+	if (!urgent(slot->route) && slot->min_run_ns && (s64)(earlier - due) < 0)
+		due = earlier;
+	return due;
+}
+
+/* A task begins to run: the tick alone would end its slice up to 4 ms late. */
+static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
+{
+	if (!waits_locally(cpu))
+		slot->min_run_ns = 0;
+	if (waits_elsewhere(slot) || waits_locally(cpu))
+		look_at(cpu, slot, run_due(slot), now);
+}
+
+static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
+{
+	s32 cpu = *key;
+	struct mus_cpu *slot = cpu_slot(cpu);
+	u64 now = now_ns(), due;
+
+	slot->timer_due_ns = 0;
+	if (!slot->running_since_ns || !(waits_elsewhere(slot) || waits_locally(cpu)))
+		return 0;
+	due = run_due(slot);
+	if ((s64)(due - now) > 0) {
+		look_at(cpu, slot, due, now);
+		return 0;
+	}
+	scx_bpf_kick_cpu(cpu, SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT));
+	return 0;
+}
+
+/* Obeys the standing order of waking @p: onto its CPU at once, interrupting what has had its minimum. */
+static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 enq_flags, u64 now)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	struct mus_cpu *slot = cpu_slot(cpu);
+	u64 min_run = t->standing.min_run_ns;
+
+	if (interruptible(slot, min_run, now)) {
+		enq_flags |= SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT);
+		slot->running_since_ns = 0; /* on its way out: once is enough */
+		count(preemptions);
+	} else {
+		interrupt_later(cpu, slot, min_run, now);
+	}
+	set_state(t, MUS_STATE_LOCAL);
+	t->route = MUS_ROUTE_STANDING;
+	t->slice_ns = t->standing.slice_ns;
+	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);
+}
+
+#endif /* MUS_STANDING_BPF_H */

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where everything is kept: rings, shared memory, the context of a task, queue ids, and the one function
+ * that changes a task's state and the counters that go with it.
+ */
+#ifndef MUS_STATE_BPF_H
+#define MUS_STATE_BPF_H
+
+#include <mus/abi.h>
+
+#include "kernel.bpf.h"
+
+/* ---- rings ----------------------------------------------------------------------------------- */
+
+/* kernel half -> userspace: struct mus_event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+/* userspace -> kernel half: struct mus_decision. */
+struct {
+	__uint(type, BPF_MAP_TYPE_USER_RINGBUF);
+	__uint(max_entries, 512 << 10);
+} decisions SEC(".maps");
+
+/* ---- shared memory --------------------------------------------------------------------------- */
+
+const volatile struct mus_abi_info mus_abi = {
+	.magic = MUS_ABI_MAGIC,
+	.version = MUS_ABI_VERSION,
+	.event_bytes = sizeof(struct mus_event),
+	.decision_bytes = sizeof(struct mus_decision),
+	.shared_bytes = sizeof(struct mus_shared),
+	.cgroup_bytes = sizeof(struct mus_cgroup),
+};
+
+struct mus_shared shared SEC(".data.shared") = {
+	.magic = MUS_ABI_MAGIC,
+	.version = MUS_ABI_VERSION,
+};
+
+char exit_dump[MUS_EXIT_DUMP_BYTES] SEC(".data.exit_dump") = {1};
+
+/*
+ * Indices are masked, not compared: a comparison may be done on a copy that the verifier has lost sight of. They are
+ * in range already, but for what has been checked where it came in.
+ */
+_Static_assert(!(MUS_MAX_CPUS & (MUS_MAX_CPUS - 1)) && !(MUS_MAX_SHARDS & (MUS_MAX_SHARDS - 1)), "masked below");
+
+static __always_inline struct mus_cpu *cpu_slot(s32 cpu)
+{
+	return &shared.cpus[cpu & (MUS_MAX_CPUS - 1)];
+}
+
+static __always_inline struct mus_shard *shard_slot(u32 shard)
+{
+	return &shared.shards[shard & (MUS_MAX_SHARDS - 1)];
+}
+
+static __always_inline u32 shard_of_cpu(s32 cpu)
+{
+	return cpu_slot(cpu)->shard;
+}
+
+/* Tasks on the run queue of one CPU. */
+static __always_inline u32 own_queue(const struct mus_cpu *slot)
+{
+	return slot->queued_count + slot->resumed_count;
+}
+
+/* The counters of this CPU: no other CPU writes them. */
+static __always_inline struct mus_counters *counters(void)
+{
+	return &shared.counters[bpf_get_smp_processor_id() & (MUS_MAX_CPUS - 1)];
+}
+
+#define count(field) __sync_fetch_and_add(&counters()->field, 1)
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+/*
+ * Queue (DSQ) ids:
+ *
+ *   63      32 31      24 23                0
+ *  +----------+----------+-------------------+
+ *  |    0     |   kind   |  shard or CPU     |
+ *  +----------+----------+-------------------+
+ */
+enum mus_queue_kind {
+	MUS_QUEUE_HELD = 1,   /* per shard, by fallback virtual time: waits for a decision */
+	MUS_QUEUE_SHARED = 2, /* per shard, by decision order: decided, for any CPU */
+	MUS_QUEUE_CPU = 3,    /* per CPU, by decision order: decided, for this CPU */
+	MUS_QUEUE_KERNEL = 4, /* per shard, first in first out: kernel threads whose slice ended */
+};
+
+_Static_assert(MUS_MAX_CPUS <= 1 << 24 && MUS_MAX_SHARDS <= 1 << 24, "queue id has 24 bits for the index");
+
+static __always_inline u64 queue_id(enum mus_queue_kind kind, u32 index)
+{
+	return (u64)kind << 24 | index;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+/*
+ * States of a task, and what moves it on if userspace is dead:
+ *
+ *   NONE ----> HELD ----> QUEUED ----> RUNNING ----> NONE (asleep), HELD or QUEUED (resumed)
+ *     \          \                     ^
+ *      \          `--- fallback -------|
+ *       `--> LOCAL (a CPU's own queue)-'
+ *
+ *   HELD     dispatch takes it after the hold bound, at once while userspace is stalled
+ *   QUEUED   dispatch takes it; other CPUs steal it when they have nothing else
+ *   LOCAL    the kernel runs it next on that CPU
+ *   KERNEL   dispatch takes turns between this queue and the others
+ */
+enum mus_state {
+	MUS_STATE_NONE,
+	MUS_STATE_HELD,
+	MUS_STATE_QUEUED,
+	MUS_STATE_LOCAL,
+	MUS_STATE_KERNEL,
+	MUS_STATE_RUNNING,
+};
+
+enum mus_task_flag {
+	MUS_TASK_KERNEL = 1 << 0,    /* kswapd and the like: never sent to userspace */
+	MUS_TASK_KNOWN = 1 << 1,     /* userspace has had an event about it */
+	MUS_TASK_ANNOUNCED = 1 << 2, /* userspace believes it to be runnable */
+	MUS_TASK_YIELDED = 1 << 3,   /* gave up its slice with sched_yield() */
+};
+
+struct standing_order {
+	u64 slice_ns;   /* 0: none */
+	u64 min_run_ns;
+	u64 budget_max_ns;
+	s64 budget_ns;
+	u64 refilled_ns;
+	u64 until_ns;
+	u32 rate;
+	u32 flags;
+};
+
+struct task_ctx {
+	u64 generation;
+	u32 state;           /* enum mus_state; only set_state() and commit write it */
+	u32 route;           /* enum mus_route of the next or present run */
+	u32 flags;           /* enum mus_task_flag */
+	u32 shard;           /* whose held, shared and kernel queue it uses */
+	s32 queue_cpu;       /* QUEUED: the CPU whose queue; negative: the shared queue */
+	s32 waker_pid;
+	u64 cgroup_id;
+	u64 slice_ns;        /* granted for the next or present run */
+	u64 run_start_ns;    /* sum_exec_runtime when the present run began */
+	u64 unreported_ns;   /* run time that no event has told yet */
+	u64 reported_ns;     /* when the last event about it was written */
+	u64 place_ns;        /* its place in the held queue: fallback virtual time */
+	u64 upfront_ns;      /* fallback virtual time that was charged ahead */
+	u64 held_since_ns;
+	u64 wake_ns;
+	u64 sleep_ns;
+	struct standing_order standing;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_ctx);
+} tasks SEC(".maps");
+
+static __always_inline struct task_ctx *task_ctx(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, 0, 0);
+}
+
+static __always_inline bool is_daemon(const struct task_struct *p)
+{
+	return shared.daemon_tgid && p->tgid == shared.daemon_tgid;
+}
+
+/* Kernel threads that userspace itself may wait for: they must never wait for userspace. */
+static __always_inline bool kernel_owned(const struct task_struct *p, const struct task_ctx *t)
+{
+	return t->flags & MUS_TASK_KERNEL || ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1);
+}
+
+/* Counts @t in (+1) or out (-1) of where @state says that it waits. */
+static __always_inline void count_state(struct task_ctx *t, u32 state, s64 n)
+{
+	struct mus_shard *shard = shard_slot(t->shard);
+
+	if (state == MUS_STATE_HELD)
+		__sync_fetch_and_add(&shard->held_count, n);
+	else if (state == MUS_STATE_QUEUED && t->route == MUS_ROUTE_RESUMED)
+		__sync_fetch_and_add(&cpu_slot(t->queue_cpu)->resumed_count, n);
+	else if (state == MUS_STATE_QUEUED && t->queue_cpu >= 0)
+		__sync_fetch_and_add(&cpu_slot(t->queue_cpu)->queued_count, n);
+	else if (state == MUS_STATE_QUEUED)
+		__sync_fetch_and_add(&shard->queued_count, n);
+	else if (state == MUS_STATE_KERNEL)
+		__sync_fetch_and_add(&shard->kernel_count, n);
+}
+
+/* Enters @state; returns the one that was left. Call it before changing shard, queue_cpu or route. */
+static __always_inline u32 set_state(struct task_ctx *t, u32 state)
+{
+	u32 old = __sync_lock_test_and_set(&t->state, state);
+
+	count_state(t, old, -1);
+	count_state(t, state, 1);
+	return old;
+}
+
+/* Enters @to only from @from; for commit, which acts on a task that may start to run meanwhile. */
+static __always_inline bool change_state(struct task_ctx *t, u32 from, u32 to)
+{
+	if (__sync_val_compare_and_swap(&t->state, from, to) != from)
+		return false;
+	count_state(t, from, -1);
+	count_state(t, to, 1);
+	return true;
+}
+
+/* ---- cgroups --------------------------------------------------------------------------------- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MUS_MAX_CGROUPS);
+	__type(key, u64);
+	__type(value, struct mus_cgroup);
+} cgroups SEC(".maps");
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+struct timer_slot {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MUS_MAX_CPUS);
+	__type(key, u32);
+	__type(value, struct timer_slot);
+} cpu_timers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MUS_MAX_SHARDS);
+	__type(key, u32);
+	__type(value, struct timer_slot);
+} hold_timers SEC(".maps");
+
+#endif /* MUS_STATE_BPF_H */
