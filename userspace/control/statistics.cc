@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "control/statistics.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+namespace mus {
+namespace {
+
+constexpr std::array<const char*, MUS_ROUTES> kRoutes{"none", "decided", "standing", "resumed", "idle",
+                                                      "held", "fallback", "kernel",  "daemon"};
+constexpr std::array<const char*, MUS_REFUSALS> kRefusals{"none",      "unknown_pid", "stale",   "bad_cpu",
+                                                          "bad_slice", "bad_field",   "not_yet", "bad_record"};
+
+std::uint64_t read(const std::uint64_t& word) {
+  return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(word)).load(std::memory_order_relaxed);
+}
+
+static_assert(sizeof(mus_counters) % sizeof(std::uint64_t) == 0, "added up as an array of words");
+
+}  // namespace
+
+Totals read_totals(const mus_shared& shared) {
+  Totals totals;
+  auto* sum = reinterpret_cast<std::uint64_t*>(&totals.counters);
+  for (std::uint32_t cpu = 0; cpu < std::min(shared.cpu_count, MUS_MAX_CPUS); ++cpu) {
+    auto* words = reinterpret_cast<const std::uint64_t*>(&shared.counters[cpu]);
+    for (std::size_t i = 0; i < sizeof(mus_counters) / sizeof(*sum); ++i) sum[i] += read(words[i]);
+    totals.queued += shared.cpus[cpu].queued_count + shared.cpus[cpu].resumed_count;
+  }
+  for (std::uint32_t i = 0; i < std::min(shared.shard_count, MUS_MAX_SHARDS); ++i) {
+    totals.held += read(shared.shards[i].held_count);
+    totals.queued += read(shared.shards[i].queued_count);
+  }
+  return totals;
+}
+
+std::string stats_head() {
+  return "  decided standing  resumed     idle     held fallback   kernel |   events   wakes refused    lost | waiting  queued   tasks";
+}
+
+std::string stats_line(const Totals& before, const Totals& after, double seconds, const Snapshot& snapshot) {
+  auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(b - a) / seconds; };
+  auto run = [&](mus_route r) { return rate(before.counters.runs[r], after.counters.runs[r]); };
+  std::uint64_t refused_before = 0, refused = 0;
+  for (std::size_t i = 1; i < MUS_REFUSALS; ++i) {
+    refused_before += before.counters.refused[i];
+    refused += after.counters.refused[i];
+  }
+  std::array<char, 256> line;
+  std::snprintf(line.data(), line.size(), "%9.0f %8.0f %8.0f %8.0f %8.0f %8.0f %8.0f | %8.0f %7.0f %7.0f %7llu | %7llu %7llu %7llu",
+                run(MUS_ROUTE_DECIDED), run(MUS_ROUTE_STANDING), run(MUS_ROUTE_RESUMED), run(MUS_ROUTE_IDLE),
+                run(MUS_ROUTE_HELD), run(MUS_ROUTE_FALLBACK), run(MUS_ROUTE_KERNEL),
+                rate(before.counters.events, after.counters.events), rate(before.counters.wakes, after.counters.wakes),
+                rate(refused_before, refused), static_cast<unsigned long long>(after.counters.events_lost),
+                static_cast<unsigned long long>(after.held), static_cast<unsigned long long>(after.queued),
+                static_cast<unsigned long long>(snapshot.tasks));
+  return line.data();
+}
+
+nlohmann::json stats_json(const Totals& totals, const Snapshot& snapshot, const std::string& policy) {
+  const mus_counters& c = totals.counters;
+  nlohmann::json runs, refused;
+  for (std::size_t i = 1; i < MUS_ROUTES; ++i) runs[kRoutes[i]] = c.runs[i];
+  for (std::size_t i = 1; i < MUS_REFUSALS; ++i) refused[kRefusals[i]] = c.refused[i];
+  return {
+      {"policy", policy},
+      {"decisions", c.decisions},
+      {"runs", runs},
+      {"kept", c.kept},
+      {"events", c.events},
+      {"events_lost", c.events_lost},
+      {"refused", refused},
+      {"standing_set", c.standing_set},
+      {"standing_spent", c.standing_spent},
+      {"wakes", c.wakes},
+      {"preemptions", c.preemptions},
+      {"stalls", c.stalls},
+      {"rescued", c.rescued},
+      {"drains", c.drains},
+      {"passes", snapshot.passes},
+      {"tasks", snapshot.tasks},
+      {"cgroups", snapshot.cgroups},
+      {"driver",
+       {{"events", snapshot.driver.events},
+        {"bad_events", snapshot.driver.bad_events},
+        {"decisions", snapshot.driver.decisions},
+        {"refused", snapshot.driver.refused},
+        {"shed", snapshot.driver.shed},
+        {"bad_decisions", snapshot.driver.bad_decisions}}},
+  };
+}
+
+}  // namespace mus

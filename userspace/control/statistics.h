@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <mus/abi.h>
+
+#include "loop.h"
+
+namespace mus {
+
+/// The kernel half's counters, added up over all CPUs, and its queues now.
+struct Totals {
+  mus_counters counters{};
+  std::uint64_t held = 0;    ///< tasks that wait for a decision
+  std::uint64_t queued = 0;  ///< tasks that are decided and wait for a CPU
+  bool stalled = false;      ///< userspace has been asked and has not looked for the stall bound
+};
+
+/// Reads the shared page; each word by itself, so that sums may be a few events apart.
+/// Threads: any.
+[[nodiscard]] Totals read_totals(const mus_shared& shared);
+
+/// The head of --stats, and one line of it: rates a second between two readings.
+[[nodiscard]] std::string stats_head();
+[[nodiscard]] std::string stats_line(const Totals& before, const Totals& after, double seconds, const Snapshot& snapshot);
+
+/// Everything that was counted, for --stats-json.
+[[nodiscard]] nlohmann::json stats_json(const Totals& totals, const Snapshot& snapshot, const std::string& policy);
+
+}  // namespace mus

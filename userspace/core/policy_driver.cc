@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/policy_driver.h"
+
+#include <algorithm>
+
+namespace mus {
+namespace {
+
+constexpr std::size_t kRefreshAtOnce = 256;
+constexpr Duration kUnknownRun = 1ms;  // expected of a task that has not slept yet
+/// Decision orders start here; the kernel half puts tasks with standing orders and resumed ones before.
+constexpr std::uint64_t kFirstOrder = 16;
+constexpr std::uint64_t kUrgentOrder = 1;
+
+Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
+
+bool in_range(const mus_event& e) {
+  return e.kind > MUS_EVENT_NONE && e.kind < MUS_EVENT_KINDS && e.cpu >= 0 &&
+         e.cpu < static_cast<std::int32_t>(MUS_MAX_CPUS) && e.affinity <= MUS_AFFINITY_ONE;
+}
+
+Weight clamp_weight(std::uint32_t weight) { return {std::clamp(weight, Weight::kMin, Weight::kMax)}; }
+
+}  // namespace
+
+PolicyDriver::PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahead& ahead, const Sizes& sizes)
+    : policy_(policy),
+      config_(config),
+      ahead_(ahead),
+      tasks_(sizes.tasks),
+      cgroups_(sizes.cgroups),
+      cpus_(sizes.cpus),
+      order_(kFirstOrder),
+      online_(std::max(1u, config.online)),
+      average_run_(kUnknownRun) {
+  refresh_.reserve(kRefreshAtOnce);
+  unsent_.reserve(1);
+  policy_.cgroup_changed(cgroups_.root(), CgroupChange::kAdded, now_);
+}
+
+void PolicyDriver::on_event(const mus_event& event) {
+  ++counters_.events;
+  if (!in_range(event)) {
+    ++counters_.bad_events;
+    return;
+  }
+  set_now(time_from_ns(event.now_ns));
+  if (event.pid > 0)
+    on_task_event(event);
+  else
+    on_cgroup_event(event);
+}
+
+void PolicyDriver::on_cgroup_event(const mus_event& event) {
+  CgroupId id{event.cgroup_id};
+  Cgroup* cgroup = cgroups_.find(id);
+  switch (event.kind) {
+    case MUS_EVENT_CGROUP_NEW: {
+      if (event.arg == 0) {
+        cgroups_.name_root(id);
+        return;
+      }
+      Cgroup* parent = cgroups_.find(CgroupId{event.arg});
+      if (cgroup) {  // learned from a task of it before
+        cgroup->kernel_weight = clamp_weight(event.weight);
+        policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+        return;
+      }
+      Cgroup& added = cgroups_.add(id, parent ? *parent : cgroups_.root(), clamp_weight(event.weight));
+      if (added.id == id) policy_.cgroup_changed(added, CgroupChange::kAdded, now_);
+      return;
+    }
+    case MUS_EVENT_CGROUP_WEIGHT:
+      if (!cgroup) return;
+      cgroup->kernel_weight = clamp_weight(event.weight);
+      policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+      return;
+    case MUS_EVENT_CGROUP_GONE:
+      if (!cgroup) return;
+      cgroups_.acquire(*cgroup);
+      cgroups_.remove(*cgroup);
+      policy_.cgroup_changed(*cgroup, CgroupChange::kRemoved, now_);
+      cgroups_.release(*cgroup);
+      return;
+    case MUS_EVENT_CPU:  // which CPUs are on line is read from the shared page
+      return;
+    default:
+      ++counters_.bad_events;
+  }
+}
+
+void PolicyDriver::on_task_event(const mus_event& event) {
+  bool makes = event.kind == MUS_EVENT_RUNNABLE;
+  Task* task = makes ? tasks_.find_or_create(Pid{event.pid}) : tasks_.find(Pid{event.pid});
+  if (!task) {
+    if (makes) ++counters_.shed;
+    return;
+  }
+  if (!task->cgroup) {  // just made
+    task->tgid = Pid{event.tgid};
+    task->kernel_thread = event.flags & MUS_EVENT_KTHREAD;
+    task->expected_run = kUnknownRun;
+    task->weight = clamp_weight(event.weight);
+    task->affinity = static_cast<Affinity>(event.affinity);
+    task->allowed_cpu = Cpu{event.allowed_cpu};
+    move_to_cgroup(*task, CgroupId{event.cgroup_id});
+  }
+  account(*task, event);
+  task->last_cpu = Cpu{event.cpu};
+  bool pinned_elsewhere = task->affinity == Affinity::kOne && task->allowed_cpu != Cpu{event.allowed_cpu};
+  task->allowed_cpu = Cpu{event.allowed_cpu};
+  if (task->cgroup->id != CgroupId{event.cgroup_id})
+    move_to_cgroup(*task, CgroupId{event.cgroup_id});
+  if (auto weight = clamp_weight(event.weight); task->weight != weight) {
+    task->weight = weight;
+    policy_.task_changed(*task, Change::kWeight, nullptr, now_);
+  }
+  if (auto affinity = static_cast<Affinity>(event.affinity); task->affinity != affinity || pinned_elsewhere) {
+    task->affinity = affinity;
+    policy_.task_changed(*task, Change::kAffinity, nullptr, now_);
+  }
+  switch (event.kind) {
+    case MUS_EVENT_RUNNABLE:
+      on_runnable(*task, event);
+      return;
+    case MUS_EVENT_REFUSED:
+      ++counters_.refused;
+      // Still held, of the same generation: it waits for another decision.
+      if (task->state == Task::State::kDecided && task->generation == event.generation) {
+        task->state = Task::State::kWaiting;
+        ++waiting_;
+        policy_.task_runnable(*task, false, now_);
+      }
+      return;
+    case MUS_EVENT_SLEEP:
+      stop(*task);
+      task->slept_at = time_from_ns(event.sleep_ns);
+      task->expected_run = average(task->expected_run, task->burst);
+      task->burst = {};
+      return;
+    case MUS_EVENT_REPORT:
+      if (refresh_.size() < kRefreshAtOnce) refresh_.push_back(task->pid);
+      return;
+    case MUS_EVENT_EXIT: {
+      stop(*task);
+      Cgroup& cgroup = *task->cgroup;
+      tasks_.erase(*task);
+      cgroups_.release(cgroup);
+      return;
+    }
+    default:  // WEIGHT, AFFINITY, CGROUP: done above
+      return;
+  }
+}
+
+void PolicyDriver::account(Task& task, const mus_event& event) {
+  if (!event.run_ns) return;
+  Duration ran{std::min<std::uint64_t>(event.run_ns, to_ns(Duration{10s}))};
+  task.burst += ran;
+  task.cgroup->run_time += ran;
+  policy_.task_ran(task, ran, now_);
+}
+
+void PolicyDriver::on_runnable(Task& task, const mus_event& event) {
+  if (event.flags & MUS_EVENT_RESYNC && task.state == Task::State::kWaiting && task.generation == event.generation)
+    return;
+  bool woke = event.flags & MUS_EVENT_WAKEUP;
+  if (woke) {
+    task.woke_at = time_from_ns(event.wake_ns);
+    task.slept_at = time_from_ns(event.sleep_ns);
+    if (task.burst > Duration::zero()) {  // its SLEEP was not wanted, or was lost
+      task.expected_run = average(task.expected_run, task.burst);
+      task.burst = {};
+    }
+  }
+  if (task.state == Task::State::kWaiting) stop(task);
+  task.generation = event.generation;
+  task.state = Task::State::kWaiting;
+  ++waiting_;
+  policy_.task_runnable(task, woke, now_);
+}
+
+void PolicyDriver::stop(Task& task) {
+  if (task.state == Task::State::kAway) return;
+  policy_.task_stopped(task, now_);
+  if (task.state == Task::State::kWaiting) --waiting_;
+  task.state = Task::State::kAway;
+}
+
+void PolicyDriver::move_to_cgroup(Task& task, CgroupId id) {
+  Cgroup* to = cgroups_.find(id);
+  if (!to) { // not told of it (its event was lost): a child of the root until the kernel says more
+    to = &cgroups_.add(id, cgroups_.root(), Weight{});
+    if (to->id == id) policy_.cgroup_changed(*to, CgroupChange::kAdded, now_);
+  }
+  Cgroup* from = task.cgroup;
+  if (from == to) return;
+  cgroups_.acquire(*to);
+  task.cgroup = to;
+  if (!from) return;
+  policy_.task_changed(task, Change::kCgroup, from, now_);
+  cgroups_.release(*from);
+}
+
+void PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {
+  if (Cgroup* cgroup = cgroups_.set_override(id, weight)) policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+}
+
+bool PolicyDriver::acceptable(const Decision& d) const {
+  return d.task && d.task->state == Task::State::kWaiting && d.slice >= Duration{MUS_SLICE_MIN_NS} &&
+         d.slice <= Duration{MUS_SLICE_MAX_NS} && (!d.cpu || index(*d.cpu) < cpus_.size());
+}
+
+void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
+  StandingOrder s = policy_.standing_order(task, now_);
+  record.flags |= MUS_DECIDE_STANDING;
+  if (s.slice <= Duration::zero()) return;
+  constexpr Duration kMax{MUS_SLICE_MAX_NS};
+  record.standing_slice_ns = to_ns(std::clamp(s.slice, Duration{MUS_SLICE_MIN_NS}, kMax));
+  record.standing_min_run_ns = to_ns(std::clamp(s.min_run, Duration::zero(), kMax));
+  record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));
+  record.standing_valid_ns = to_ns(std::clamp(s.valid_for, Duration::zero(), 60 * kMax));
+  record.standing_rate = static_cast<std::uint32_t>(std::clamp(s.rate, 0.0, 1.0) * MUS_STANDING_RATE_ONE);
+  record.standing_flags = s.keep ? static_cast<std::uint32_t>(MUS_STANDING_KEEP) : 0u;
+}
+
+mus_decision PolicyDriver::to_record(const Decision& d) {
+  mus_decision record{};
+  record.pid = raw(d.task->pid);
+  record.flags = MUS_DECIDE_MOVE;
+  record.generation = d.task->generation;
+  record.target = d.cpu ? raw(*d.cpu) : MUS_TARGET_ANY;
+  record.slice_ns = to_ns(d.slice);
+  record.order = d.order ? d.order + kFirstOrder : ++order_;
+  fill_standing(record, *d.task);
+  if (d.urgent && record.standing_slice_ns) {
+    record.flags |= MUS_DECIDE_URGENT;
+    record.order = kUrgentOrder;
+  }
+  return record;
+}
+
+bool PolicyDriver::enough(std::uint32_t queued, Duration ahead) const {
+  if (queued < ahead_.min_per_cpu * online_) return false;
+  return queued >= ahead_.max_per_cpu * online_ || ahead >= ahead_.horizon * online_;
+}
+
+std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(const mus_decision&)>& send) {
+  std::size_t sent = 0;
+  if (!unsent_.empty()) {
+    if (!send(unsent_.back())) return 0;
+    unsent_.clear();
+    ++sent;
+  }
+  for (Pid pid : refresh_) {
+    Task* task = tasks_.find(pid);
+    if (!task) continue;
+    mus_decision record{};
+    record.pid = raw(pid);
+    record.generation = task->generation;
+    record.target = MUS_TARGET_ANY;
+    fill_standing(record, *task);
+    if (!send(record)) break;  // an order that is not renewed runs out: no harm
+    ++sent;
+  }
+  refresh_.clear();
+
+  online_ = 0;
+  std::uint32_t queued = queues.shared;
+  std::size_t n = std::min(queues.cpus.size(), cpus_.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    cpus_[i] = queues.cpus[i];
+    online_ += cpus_[i].online;
+  }
+  online_ = std::max(1u, online_);
+  Duration ahead = average_run_ * queued;
+
+  while (waiting_ && unsent_.empty() && !enough(queued, ahead)) {
+    Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
+    Decision decision;
+    if (!policy_.decide(room, decision, now_)) break;
+    if (!acceptable(decision)) {
+      ++counters_.bad_decisions;  // the kernel half's bound moves the task on
+      break;
+    }
+    Task& task = *decision.task;
+    mus_decision record = to_record(decision);
+    task.state = Task::State::kDecided;
+    --waiting_;
+    ++counters_.decisions;
+    Duration run = std::min(task.expected_run, decision.slice);
+    average_run_ = average(average_run_, run);
+    if (decision.cpu) {
+      ++cpus_[index(*decision.cpu)].queued;
+    } else {
+      ++queued;
+      ahead += run;
+    }
+    if (send(record))
+      ++sent;
+    else
+      unsent_.push_back(record);
+  }
+  return sent;
+}
+
+}  // namespace mus

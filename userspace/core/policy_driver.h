@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include <mus/abi.h>
+#include <mus/policy.h>
+
+#include "cgroups/cgroup_tree.h"
+#include "core/task_table.h"
+
+namespace mus {
+
+/// What the driver has counted since it began. Scheduler thread writes; snapshots copy it.
+struct DriverCounters {
+  std::uint64_t events = 0;
+  std::uint64_t bad_events = 0;    ///< fields out of range: ignored
+  std::uint64_t decisions = 0;     ///< tasks decided on
+  std::uint64_t refused = 0;       ///< decisions that came back
+  std::uint64_t shed = 0;          ///< events on tasks for which there was no room: the kernel half runs them
+  std::uint64_t bad_decisions = 0; ///< the policy named a task that it does not have, or nonsense
+};
+
+/// Stands between the rings and the policy: keeps the state of each task, turns events into the policy's
+/// callbacks, and the policy's decisions into records. Knows nothing of BPF: tests drive it with records.
+/// Threads: scheduler thread only.
+/// Cost:    O(1) besides the policy; no allocation after construction.
+class PolicyDriver {
+ public:
+  /// How far ahead it decides: at least `min_per_cpu` tasks for each CPU, more while their expected run
+  /// times add up to less than `horizon` a CPU, never more than `max_per_cpu`.
+  struct Ahead {
+    Duration horizon = 500us;
+    std::uint32_t min_per_cpu = 1;
+    std::uint32_t max_per_cpu = 8;
+  };
+  struct Sizes {
+    std::size_t tasks = 32768;
+    std::size_t cgroups = 4096;
+    std::size_t cpus = MUS_MAX_CPUS;
+  };
+  /// What is on the run queues now, by the kernel half's counters.
+  struct Queues {
+    std::uint32_t shared = 0;
+    std::span<const CpuView> cpus;
+  };
+
+  PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahead& ahead, const Sizes& sizes);
+
+  /// Takes in one event.
+  void on_event(const mus_event& event);
+
+  /// Decides while there is room, handing each record to `send`; one that is refused (the ring is full) is
+  /// kept and sent first next time. Returns how many were sent.
+  std::size_t decide(const Queues& queues, const std::function<bool(const mus_decision&)>& send);
+
+  /// The weight that an operator gives to a cgroup; 0 takes it back.
+  void set_weight_override(CgroupId id, std::uint32_t weight);
+
+  [[nodiscard]] Policy& policy() { return policy_; }
+  [[nodiscard]] CgroupTree& cgroups() { return cgroups_; }
+  [[nodiscard]] TaskTable& tasks() { return tasks_; }
+  [[nodiscard]] const DriverCounters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }  ///< tasks that the policy has
+  [[nodiscard]] Time now() const { return now_; }
+  void set_now(Time now) { now_ = std::max(now_, now); }
+
+ private:
+  void on_task_event(const mus_event& event);
+  void on_cgroup_event(const mus_event& event);
+  void on_runnable(Task& task, const mus_event& event);
+  void stop(Task& task);
+  void move_to_cgroup(Task& task, CgroupId id);
+  void account(Task& task, const mus_event& event);
+  [[nodiscard]] bool acceptable(const Decision& decision) const;
+  [[nodiscard]] mus_decision to_record(const Decision& decision);
+  void fill_standing(mus_decision& record, Task& task);
+  [[nodiscard]] bool enough(std::uint32_t queued, Duration ahead) const;
+
+  Policy& policy_;
+  PolicyConfig config_;
+  Ahead ahead_;
+  TaskTable tasks_;
+  CgroupTree cgroups_;
+  DriverCounters counters_;
+  std::vector<CpuView> cpus_;
+  std::vector<Pid> refresh_;  ///< tasks whose standing order is to be renewed
+  std::vector<mus_decision> unsent_;  ///< at most one
+  std::size_t waiting_ = 0;
+  std::uint64_t order_ = 0;
+  std::uint32_t online_ = 1;
+  Duration average_run_{};
+  Time now_{};
+};
+
+}  // namespace mus

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <mus/result.h>
+#include <mus/units.h>
+
+namespace mus {
+
+/// A weight given on the command line, its cgroup found.
+struct WeightOption {
+  std::string path;  ///< as cgroup v2 sees it: "/redis"
+  CgroupId id{};
+  std::uint32_t weight = Weight::kDefault;
+};
+
+/// The command line and the configuration file, checked.
+struct Options {
+  std::string policy = "vtime";
+  Duration slice = 4ms;
+  Duration stall = 20ms;
+  Duration hold = 1ms;
+  std::vector<std::string> weight_texts;  ///< "/redis=400"
+  std::vector<WeightOption> weights;
+  bool partial = false;
+  bool verbose = false;
+  double stats_sec = 0;
+  std::string stats_json;
+  std::uint32_t exit_dump_bytes = 32768;
+  std::uint32_t max_tasks = 32768;
+};
+
+/// Parses the command line. Prints and sets `exit_now` for --help and --version.
+/// Errors: kExitUsage: unknown flag, value out of range, unknown policy, malformed weight.
+[[nodiscard]] Result<Options> parse_options(int argc, char** argv, bool& exit_now);
+
+/// Finds the cgroups that the weights name. Apart from parsing, since it needs a cgroup v2 mount.
+/// Errors: kExitUsage: no such cgroup, no cgroup v2.
+[[nodiscard]] Result<void> find_weight_cgroups(Options& options);
+
+}  // namespace mus

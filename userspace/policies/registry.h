@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <mus/policy.h>
+#include <mus/result.h>
+
+namespace mus {
+
+/// A policy that can be asked for by name.
+struct PolicyEntry {
+  std::string_view name;
+  std::string_view summary;  ///< one line, for --help
+  std::unique_ptr<Policy> (*make)(const PolicyConfig&);
+};
+
+/// All of them, the default first.
+[[nodiscard]] std::span<const PolicyEntry> policies();
+
+/// Errors: unknown name -> names the nearest and lists all.
+[[nodiscard]] Result<const PolicyEntry*> find_policy(std::string_view name);
+
+/// Of `names`, the one that `wrong` was probably meant to be; empty: none is near.
+[[nodiscard]] std::string_view nearest_name(std::string_view wrong, std::span<const std::string_view> names);
+
+}  // namespace mus

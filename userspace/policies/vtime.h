@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <array>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <cstdint>
+#include <vector>
+
+#include <mus/policy.h>
+
+namespace mus {
+
+/// The default policy: hierarchical weighted fair queueing. Each cgroup has a red-black tree of what can run in
+/// it (its tasks and child cgroups) ordered by virtual time, the CPU time used divided by the
+/// weight; who is furthest behind runs next, level by level from the root.
+///
+///   - What is decided is charged at once with the run expected, and settled by the run measured, so that deciding
+///     ahead does not let one group run away.
+///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
+///   - Slices are in proportion to what a task is owed, so that a few tasks that take turns get their shares too.
+///   - Each decision carries a standing order: the task may interrupt others when it wakes, within a budget
+///     of one slice that is refilled at the rate of its fair share.
+///
+/// Source: weighted fair queueing, Demers, Keshav and Shenker 1989; CFS's placement rule; design in docs/architecture.md.
+class VtimePolicy final : public Policy {
+ public:
+  explicit VtimePolicy(const PolicyConfig& config);
+
+  [[nodiscard]] std::string_view name() const override { return "vtime"; }
+  [[nodiscard]] std::uint32_t wanted_events() const override;
+
+  void task_runnable(Task& task, bool woke, Time now) override;
+  void task_stopped(Task& task, Time now) override;
+  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override;
+  void task_ran(Task& task, Duration ran, Time now) override;
+  [[nodiscard]] StandingOrder standing_order(Task& task, Time now) override;
+  void task_changed(Task& task, Change change, Cgroup* from, Time now) override;
+  void cgroup_changed(Cgroup& cgroup, CgroupChange change, Time now) override;
+  [[nodiscard]] double entitled_share(const Cgroup& cgroup) const override;
+
+ private:
+  /// Virtual time: nanoseconds at weight 100, times 64 to keep a weight of 10000 exact enough. Wraps: compare by difference.
+  using Vtime = std::uint64_t;
+  static constexpr std::uint64_t kScale = 64 * Weight::kDefault;
+  static constexpr bool before(Vtime a, Vtime b) { return static_cast<std::int64_t>(a - b) < 0; }
+
+  struct Group;
+
+  /// What stands in a tree: a task or a group. Never both in its parent's tree and parked.
+  /// It leaves either when it ends, in whatever order a driver and its policy go.
+  struct Entity : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
+                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
+                  boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+    Vtime vruntime = 0;
+    std::uint32_t weight = Weight::kDefault;
+    bool is_group = false;
+    bool active = false;  ///< runnable or running, or has a descendant that is
+    Group* parent = nullptr;
+    bool operator<(const Entity& other) const { return before(vruntime, other.vruntime); }
+  };
+  using Tree = boost::intrusive::multiset<Entity, boost::intrusive::constant_time_size<false>>;
+  using Parked = boost::intrusive::list<Entity, boost::intrusive::constant_time_size<false>>;
+
+  struct TaskEntity : Entity {
+    explicit TaskEntity(Task& t) : task(&t) {}
+    Task* task;
+    Duration charged{};  ///< ahead of the run that was decided
+    Duration used{};      ///< since used_since
+    Time used_since{};
+    double usage = 1;     ///< CPUs' worth of time that it used, over the last window
+    bool woke = false;    ///< waits since it woke up, not since its slice ended
+  };
+
+  struct Group : Entity {
+    Group() { is_group = true; }
+    Tree tree;
+    Vtime clock = 0;                   ///< virtual time of the group: that of the last entity picked in it
+    std::uint64_t active_weight = 0;   ///< of the active entities below
+    std::uint64_t active_task_weight = 0;  ///< of those that are tasks
+  };
+
+  [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
+  [[nodiscard]] static Vtime cost(Duration run, std::uint32_t weight);
+  [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity.weight); }
+  void place(Entity& entity, bool woke) const;
+  static void insert(Entity& entity);
+  static void erase(Entity& entity);
+  void activate(Entity& entity);
+  void deactivate(Entity& entity);
+  void charge(Entity& entity, Duration run);
+  void park(TaskEntity& entity, Cpu cpu);
+  void withdraw(TaskEntity& entity);
+  void set_weight(Entity& entity, std::uint32_t weight);
+  [[nodiscard]] double entitled_cpus(const Entity& entity) const;
+  [[nodiscard]] static Duration minimum_run(TaskEntity& entity, double cpus, Time now);
+  [[nodiscard]] Duration slice_for(const Entity& entity) const;
+  [[nodiscard]] TaskEntity* pick(const Room& room);
+  void unpark(const Room& room);
+  [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
+
+  Duration slice_;
+  std::uint32_t online_;
+  Group* root_ = nullptr;
+  std::uint32_t active_tasks_ = 0;
+  std::vector<Parked> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full
+  std::size_t parked_count_ = 0;
+};
+
+}  // namespace mus
