@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fake_kernel.h"
+
+#include <algorithm>
+
+namespace mus::fakes {
+namespace {
+
+constexpr Duration kResumeMin = 100us;  // MUS_RESUME_MIN_NS in bpf/enqueue.bpf.h
+
+}  // namespace
+
+FakeKernel::FakeKernel(PolicyDriver& driver, const KernelSpec& spec)
+    : driver_(driver), spec_(spec), random_(spec.seed), cpus_(spec.cpus), views_(spec.cpus) {
+  for (unsigned i = 0; i < spec.cpus; ++i) cpus_[i].id = static_cast<int>(i);
+  add_cgroup(1, 0);
+}
+
+// ---- what the test does to the machine ----------------------------------------------------------------
+
+void FakeKernel::add_cgroup(std::uint64_t id, std::uint64_t parent, std::uint32_t weight) {
+  post({.kind = MUS_EVENT_CGROUP_NEW, .cgroup_id = id, .weight = weight, .arg = parent});
+}
+
+void FakeKernel::set_cgroup_weight(std::uint64_t id, std::uint32_t weight) {
+  post({.kind = MUS_EVENT_CGROUP_WEIGHT, .cgroup_id = id, .weight = weight});
+}
+
+void FakeKernel::remove_cgroup(std::uint64_t id) { post({.kind = MUS_EVENT_CGROUP_GONE, .cgroup_id = id}); }
+
+int FakeKernel::spawn(const TaskSpec& spec) {
+  int pid = next_pid_++;
+  FakeTask& t = tasks_[pid];
+  t.pid = pid;
+  t.spec = spec;
+  if (!(spec.allowed & online_mask())) t.spec.allowed = ~0ull;
+  t.cpu = static_cast<int>(random_() % cpus_.size());
+  wake(t, true);
+  return pid;
+}
+
+void FakeKernel::kill(int pid) {
+  FakeTask& t = find(pid);
+  if (t.where == Where::kGone) return;
+  if (t.where == Where::kRunning) {
+    fall_asleep(t, true);
+    return;
+  }
+  take_off(t);
+  t.where = Where::kGone;
+  if (t.known) post_task(MUS_EVENT_EXIT, 0, t);
+}
+
+void FakeKernel::set_weight(int pid, std::uint32_t weight) {
+  FakeTask& t = find(pid);
+  change(t, MUS_EVENT_WEIGHT, [&] { t.spec.weight = weight; });
+}
+
+void FakeKernel::set_allowed(int pid, std::uint64_t cpus) {
+  FakeTask& t = find(pid);
+  if (!(cpus & online_mask())) return;  // sched_setaffinity() says EINVAL
+  change(t, MUS_EVENT_AFFINITY, [&] { t.spec.allowed = cpus; });
+}
+
+void FakeKernel::move(int pid, std::uint64_t cgroup) {
+  FakeTask& t = find(pid);
+  change(t, MUS_EVENT_CGROUP, [&] { t.spec.cgroup = cgroup; });
+}
+
+std::uint64_t FakeKernel::online_mask() const {
+  std::uint64_t mask = 0;
+  for (const FakeCpu& c : cpus_) mask |= std::uint64_t{c.online} << c.id;
+  return mask;
+}
+
+void FakeKernel::set_online(unsigned cpu, bool online) {
+  FakeCpu& c = cpus_[cpu];
+  if (c.online == online) return;
+  c.online = online;
+  post({.kind = MUS_EVENT_CPU, .cpu = c.id, .arg = online});
+  if (online) {
+    reschedule(c, false);
+    return;
+  }
+  std::uint64_t left = online_mask();
+  for (auto& [pid, t] : tasks_)  // as the kernel does: who has no CPU left may use all
+    if (t.where != Where::kGone && !(t.spec.allowed & left)) set_allowed(pid, ~0ull);
+  if (FakeTask* t = c.running) {
+    stop_running(*t);
+    requeue(*t);
+  }
+  for (FakeTask* t : std::deque(c.local)) {
+    take_off(*t);
+    requeue(*t);
+  }
+  c.starved_since = c.preempt_at = {};
+}
+
+// What the kernel does around each change: off its queue, the callback, and on again.
+void FakeKernel::change(FakeTask& t, mus_event_kind kind, const std::function<void()>& apply_change) {
+  if (t.where == Where::kGone) return;
+  Where was = t.where;
+  FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  if (was == Where::kRunning)
+    stop_running(t);
+  else
+    take_off(t);
+  apply_change();
+  if (t.known && wanted(kind)) post_task(kind, 0, t);
+  if (was == Where::kAsleep) {
+    t.where = was;
+    return;
+  }
+  if (was == Where::kRunning && may_run(t, c) && c.online) {  // has the CPU still: taken off the queue at once
+    enqueue_held(t, 0);
+    take_off(t);
+    start(c, t);
+    return;
+  }
+  requeue(t);
+  if (was == Where::kRunning) reschedule(c, false);
+}
+
+// ---- a task becomes runnable --------------------------------------------------------------------------
+
+FakeKernel::FakeCpu& FakeKernel::cpu_for(FakeTask& t) {
+  FakeCpu* c = &cpus_[static_cast<std::size_t>(t.cpu)];
+  if (!c->online || !may_run(t, *c))
+    c = &*std::ranges::find_if(cpus_, [&](const FakeCpu& other) { return other.online && may_run(t, other); });
+  t.cpu = c->id;
+  return *c;
+}
+
+void FakeKernel::wake(FakeTask& t, bool fork) {
+  t.work_left = t.spec.work;
+  t.woke_at = t.runnable_since = now_;
+  FakeCpu* c = &cpu_for(t);
+  auto idle = [&](const FakeCpu& other) {
+    return other.online && !other.running && other.local.empty() && may_run(t, other);
+  };
+  if (!idle(*c)) {
+    auto other = std::ranges::find_if(cpus_, idle);
+    if (other != cpus_.end()) c = &*other;
+  }
+  bool holds = standing_holds(t);
+  if (idle(*c)) {
+    t.cpu = c->id;
+    if (spec_.idle_direct) {
+      enqueue_local(t, *c, MUS_ROUTE_IDLE, spec_.slice);
+      reschedule(*c, false);
+      return;
+    }
+  } else if (holds) {
+    c = &standing_cpu(t, t.standing.min_run, *c);
+    t.cpu = c->id;
+  }
+  enqueue(t, !fork, false);
+  if (!c->running) reschedule(*c, false);
+}
+
+void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
+  FakeCpu& c = cpu_for(t);
+  if (wakeup && standing_holds(t)) {
+    standing_enqueue(t, c);
+    return;
+  }
+  if (preempted && t.granted >= kResumeMin) {  // goes on later with what is left
+    t.where = Where::kQueued;
+    t.queue_cpu = c.id;
+    t.route = MUS_ROUTE_RESUMED;
+    c.queue.emplace(0, &t);
+    return;
+  }
+  enqueue_held(t, wakeup ? static_cast<std::uint32_t>(MUS_EVENT_WAKEUP) : 0u);
+}
+
+void FakeKernel::enqueue_held(FakeTask& t, std::uint32_t flags) {
+  (void)cpu_for(t);
+  t.where = Where::kHeld;
+  t.route = MUS_ROUTE_HELD;
+  t.granted = spec_.slice;
+  t.held_since = now_;
+  ++t.generation;
+  held_.push_back(&t);
+  if (post_task(MUS_EVENT_RUNNABLE, flags, t)) t.announced = true;
+  if (shared_.size() <= spec_.low_water || now_ - looked_ > spec_.batch) ask();
+}
+
+// After a change: held anew, and its CPU looks if it has nothing better to do.
+void FakeKernel::requeue(FakeTask& t) {
+  enqueue_held(t, 0);
+  FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  if (!c.running) reschedule(c, false);
+}
+
+void FakeKernel::enqueue_local(FakeTask& t, FakeCpu& c, mus_route route, Duration slice) {
+  t.where = Where::kLocal;
+  t.cpu = c.id;
+  t.route = route;
+  t.granted = slice;
+  c.local.push_back(&t);
+}
+
+void FakeKernel::take_off(FakeTask& t) {
+  auto from = [&](RunQueue& queue) { std::erase_if(queue, [&](const auto& entry) { return entry.second == &t; }); };
+  if (t.where == Where::kHeld) std::erase(held_, &t);
+  if (t.where == Where::kLocal) std::erase(cpus_[static_cast<std::size_t>(t.cpu)].local, &t);
+  if (t.where == Where::kQueued) from(t.queue_cpu < 0 ? shared_ : cpus_[static_cast<std::size_t>(t.queue_cpu)].queue);
+}
+
+// ---- a CPU takes its next task: bpf/dispatch.bpf.h ----------------------------------------------------
+
+FakeKernel::FakeTask* FakeKernel::take(RunQueue& queue, const FakeCpu& c) {
+  auto it = std::ranges::find_if(queue, [&](const auto& entry) { return may_run(*entry.second, c); });
+  if (it == queue.end()) return nullptr;
+  FakeTask* t = it->second;
+  queue.erase(it);
+  return t;
+}
+
+FakeKernel::FakeTask* FakeKernel::take_held(const FakeCpu& c) {
+  auto it = std::ranges::find_if(held_, [&](const FakeTask* t) { return may_run(*t, c); });
+  if (it == held_.end()) return nullptr;
+  FakeTask* t = *it;
+  held_.erase(it);
+  return t;
+}
+
+FakeKernel::FakeTask* FakeKernel::take_decided(FakeCpu& c) {
+  if (now_ - shared_taken_ > 2 * spec_.slice)
+    if (FakeTask* t = take(shared_, c)) return shared_taken_ = now_, t;
+  if (FakeTask* t = take(c.queue, c)) return t;
+  FakeTask* t = take(shared_, c);
+  if (t) shared_taken_ = now_;
+  return t;
+}
+
+FakeKernel::FakeTask* FakeKernel::steal(FakeCpu& c) {
+  for (std::size_t i = 1; i < cpus_.size(); ++i)
+    if (FakeTask* t = take(cpus_[(static_cast<std::size_t>(c.id) + i) % cpus_.size()].queue, c)) return t;
+  return nullptr;
+}
+
+// Who runs next on `c`; `prev`: it goes on; null: nobody.
+FakeKernel::FakeTask* FakeKernel::choose(FakeCpu& c, FakeTask* prev) {
+  if (!c.local.empty()) {
+    FakeTask* t = c.local.front();
+    c.local.pop_front();
+    return t;
+  }
+  if (now_ - c.rescued_at >= spec_.rescue / 4 && !held_.empty()) {
+    c.rescued_at = now_;
+    if (now_ - held_.front()->held_since > spec_.rescue)
+      if (FakeTask* t = take_held(c)) return ++counters_.rescued, t;
+  }
+  if (prev && !may_run(*prev, c)) prev = nullptr;
+  if (prev) account(*prev);
+  if (prev && prev->standing.flags & MUS_STANDING_KEEP && c.queue.empty() && standing_holds(*prev)) {
+    goes_on(c, *prev, prev->standing.slice);
+    return prev;
+  }
+  FakeTask* t = take_decided(c);
+  if (t) {
+    c.starved_since = {};
+    if (!held_.empty() && shared_.size() <= spec_.low_water) ask();
+    return t;
+  }
+  t = steal(c);
+  if (t) return c.starved_since = {}, t;
+  if (!held_.empty()) {
+    ask();
+    bool stalled = now_ - asked_ > spec_.stall;
+    if (stalled || (c.starved_since != Time{} && now_ - c.starved_since >= spec_.hold)) {
+      c.starved_since = {};
+      if ((t = take_held(c))) return t;
+    } else {
+      if (c.starved_since == Time{}) c.starved_since = now_;
+      starved_cpu_ = c.id;
+      if (prev) prev->slice_left = spec_.hold;
+      return prev;
+    }
+  }
+  c.starved_since = {};
+  if (prev) goes_on(c, *prev, spec_.slice);
+  return prev;
+}
+
+void FakeKernel::reschedule(FakeCpu& c, bool preempt) {
+  if (!c.online) return;
+  FakeTask* prev = c.running;
+  if (prev && !preempt && prev->slice_left > Duration::zero()) return;
+  FakeTask* next = choose(c, prev);
+  if (next == prev) return;
+  if (prev) {
+    stop_running(*prev);
+    if (!prev->runnable_since.time_since_epoch().count()) prev->runnable_since = now_;
+    enqueue(*prev, false, true);
+  }
+  if (next) start(c, *next);
+}
+
+void FakeKernel::start(FakeCpu& c, FakeTask& t) {
+  if (!may_run(t, c) || !c.online) violation("pid " + std::to_string(t.pid) + " runs on CPU " + std::to_string(c.id));
+  if (c.running) violation("two tasks run on CPU " + std::to_string(c.id));
+  t.longest_wait = std::max(t.longest_wait, now_ - t.runnable_since);
+  t.where = Where::kRunning;
+  t.cpu = c.id;
+  t.slice_left = t.granted;
+  t.used = {};
+  c.running = &t;
+  c.since = now_;
+  c.starved_since = {};
+  ++counters_.runs[t.route];
+  if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
+}
+
+// Charges what it has used since its run began, or since this was called last.
+void FakeKernel::account(FakeTask& t) {
+  t.unreported += t.used;
+  t.granted -= std::min(t.used, t.granted);
+  standing_drain(t.standing, t.used);
+  t.used = {};
+}
+
+void FakeKernel::goes_on(FakeCpu& c, FakeTask& t, Duration slice) {
+  t.granted = t.slice_left = slice;
+  c.since = now_;
+  ++counters_.kept;
+  if (t.known && wanted(MUS_EVENT_REPORT) && t.unreported >= spec_.report)
+    post_task(MUS_EVENT_REPORT, MUS_EVENT_STANDING, t);
+}
+
+void FakeKernel::stop_running(FakeTask& t) {
+  FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  c.running = nullptr;
+  c.since = {};
+  c.idle_since = now_;
+  t.runnable_since = now_;
+  account(t);
+}
+
+void FakeKernel::fall_asleep(FakeTask& t, bool exits) {
+  FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  stop_running(t);
+  t.where = exits ? Where::kGone : Where::kAsleep;
+  t.slept_at = now_;
+  t.wake_at = now_ + t.spec.sleep;
+  if (t.announced && wanted(MUS_EVENT_SLEEP)) {
+    if (post_task(MUS_EVENT_SLEEP, 0, t)) t.announced = false;
+  } else if (t.known && wanted(MUS_EVENT_REPORT) &&
+             (t.unreported >= spec_.report ||
+              (t.route == MUS_ROUTE_STANDING && now_ - t.reported_at > 8 * spec_.slice))) {
+    post_task(MUS_EVENT_REPORT, t.route == MUS_ROUTE_STANDING ? static_cast<std::uint32_t>(MUS_EVENT_STANDING) : 0u, t);
+  }
+  if (exits && t.known) post_task(MUS_EVENT_EXIT, 0, t);
+  reschedule(c, false);
+}
+
+}  // namespace mus::fakes

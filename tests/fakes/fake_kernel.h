@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <mus/abi.h>
+#include <mus/units.h>
+
+#include "core/policy_driver.h"
+
+namespace mus::fakes {
+
+/// What a task of the fake kernel does, over and over, and where.
+struct TaskSpec {
+  std::uint64_t cgroup = 1;
+  Duration work = Duration::max();        ///< runs for this long, then sleeps; max: never sleeps
+  Duration sleep = 1ms;
+  Duration exit_after = Duration::max();  ///< exits after this much CPU time
+  std::uint32_t weight = Weight::kDefault;
+  std::uint64_t allowed = ~0ull;          ///< CPUs, a bit each
+};
+
+struct KernelSpec {
+  unsigned cpus = 1;
+  Duration slice = 4ms, hold = 1ms, stall = 100ms, rescue = 500ms, report = 4ms, batch = 1ms;
+  Duration answer = 10us;  ///< from the moment userspace is asked until it has drained, decided and committed
+  Duration look = 10ms;    ///< userspace looks by itself after this, while tasks are held
+  std::size_t event_room = 4096, decision_room = 512;
+  std::uint32_t low_water = 0;
+  bool idle_direct = true;
+  bool standing_orders = true;  ///< false: accepted, and never obeyed
+  double not_yet_chance = 0;    ///< of a good decision to be refused as NOT_YET
+  std::uint64_t seed = 1;
+};
+
+/// Simulates the kernel half, deterministically, on a clock of its own: it holds tasks, writes events, validates and
+/// obeys decisions, and runs the tasks. Follows bpf/ function by function, with one shard and no kernel threads.
+/// It checks itself all the time; see violations().
+/// Shape:   up to 64 CPUs.
+/// Owner:   the test; the driver must outlive it.
+class FakeKernel {
+ public:
+  FakeKernel(PolicyDriver& driver, const KernelSpec& spec);
+
+  // ---- what happens on the machine
+  void add_cgroup(std::uint64_t id, std::uint64_t parent, std::uint32_t weight = Weight::kDefault);
+  void set_cgroup_weight(std::uint64_t id, std::uint32_t weight);
+  void remove_cgroup(std::uint64_t id);
+  int spawn(const TaskSpec& spec);
+  void kill(int pid);  ///< leaves at once, wherever it is
+  void set_weight(int pid, std::uint32_t weight);
+  void set_allowed(int pid, std::uint64_t cpus);
+  void move(int pid, std::uint64_t cgroup);
+  void set_online(unsigned cpu, bool online);
+  void lose_events(std::size_t count) { to_lose_ += count; }  ///< as if the ring were full
+  void set_userspace(bool alive) { alive_ = alive; }
+  void want_resync() { resync_wanted_ = true, ask(); }
+  void apply(const mus_decision& decision);  ///< one that the driver did not make
+  void run_for(Duration time);
+
+  // ---- what came of it
+  [[nodiscard]] Time now() const { return now_; }
+  [[nodiscard]] Duration run_time(int pid) const { return find(pid).total; }
+  [[nodiscard]] Duration group_time(std::uint64_t cgroup) const;  ///< of its own tasks, gone ones included
+  [[nodiscard]] Duration busy_time() const { return busy_; }      ///< of all CPUs
+  [[nodiscard]] Duration longest_wait(int pid) const;             ///< runnable without running, also at present
+  [[nodiscard]] bool alive(int pid) const { return tasks_.contains(pid) && find(pid).where != Where::kGone; }
+  [[nodiscard]] std::vector<int> alive_pids() const;
+  [[nodiscard]] const mus_counters& counters() const { return counters_; }
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  [[nodiscard]] std::uint64_t pumps() const { return pumps_; }
+
+ private:
+  enum class Where : std::uint8_t { kAsleep, kHeld, kQueued, kLocal, kRunning, kGone };
+  struct Standing {
+    Duration slice{}, min_run{}, budget_max{}, budget{};
+    Time refilled{}, until{};
+    std::uint32_t rate = 0, flags = 0;
+  };
+  struct FakeTask {
+    int pid = 0, cpu = 0, queue_cpu = -1;
+    TaskSpec spec;
+    Where where = Where::kAsleep;
+    mus_route route = MUS_ROUTE_NONE;
+    std::uint64_t generation = 0;
+    bool known = false, announced = false;
+    Duration total{}, unreported{}, work_left{};
+    Duration granted{}, used{}, slice_left{};  // of this run
+    Time wake_at{}, woke_at{}, slept_at{}, runnable_since{}, held_since{}, reported_at{};
+    Duration longest_wait{};
+    Standing standing;
+    unsigned seen = 0;
+  };
+  using RunQueue = std::multimap<std::uint64_t, FakeTask*>;
+  struct FakeCpu {
+    int id = 0;
+    bool online = true;
+    FakeTask* running = nullptr;
+    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{};
+    Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
+    std::deque<FakeTask*> local;
+    RunQueue queue;
+  };
+
+  // fake_kernel.cc: tasks and CPUs
+  [[nodiscard]] FakeTask& find(int pid) { return tasks_.at(pid); }
+  [[nodiscard]] const FakeTask& find(int pid) const { return tasks_.at(pid); }
+  [[nodiscard]] bool may_run(const FakeTask& t, const FakeCpu& c) const { return t.spec.allowed >> c.id & 1; }
+  [[nodiscard]] std::uint64_t online_mask() const;
+  [[nodiscard]] FakeCpu& cpu_for(FakeTask& t);
+  void wake(FakeTask& t, bool fork);
+  void enqueue(FakeTask& t, bool wakeup, bool preempted);
+  void enqueue_held(FakeTask& t, std::uint32_t flags);
+  void enqueue_local(FakeTask& t, FakeCpu& c, mus_route route, Duration slice);
+  void requeue(FakeTask& t);
+  void take_off(FakeTask& t);
+  [[nodiscard]] FakeTask* choose(FakeCpu& c, FakeTask* prev);
+  [[nodiscard]] FakeTask* take(RunQueue& queue, const FakeCpu& c);
+  [[nodiscard]] FakeTask* take_held(const FakeCpu& c);
+  [[nodiscard]] FakeTask* take_decided(FakeCpu& c);
+  [[nodiscard]] FakeTask* steal(FakeCpu& c);
+  void reschedule(FakeCpu& c, bool preempt);
+  void start(FakeCpu& c, FakeTask& t);
+  void account(FakeTask& t);
+  void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
+  void stop_running(FakeTask& t);
+  void fall_asleep(FakeTask& t, bool exits);
+  void change(FakeTask& t, mus_event_kind kind, const std::function<void()>& apply_change);
+
+  // fake_kernel_time.cc: the clock
+  [[nodiscard]] Time next_moment() const;
+  [[nodiscard]] Time next_pump() const;
+  void advance_to(Time t);
+  void handle_due();
+
+  // fake_kernel_standing.cc: standing orders
+  [[nodiscard]] bool standing_holds(FakeTask& t);
+  void standing_refill(Standing& s) const;
+  void standing_drain(Standing& s, Duration used) const;
+  [[nodiscard]] bool standing_valid(const mus_decision& d) const;
+  void standing_set(FakeTask& t, const mus_decision& d);
+  [[nodiscard]] FakeCpu& standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev);
+  [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
+  void preempt_later(FakeCpu& c, Duration delay);
+  [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
+  void standing_enqueue(FakeTask& t, FakeCpu& c);
+
+  // fake_kernel_rings.cc: events, decisions, the pump, the checks
+  [[nodiscard]] bool wanted(mus_event_kind kind) const;
+  bool post(mus_event event);
+  bool post_task(mus_event_kind kind, std::uint32_t flags, FakeTask& t, std::uint64_t arg = 0);
+  void ask();
+  void pump();
+  void deliver();
+  void resync();
+  void commit();
+  void kick_for(FakeTask& t, const mus_decision& d);
+  [[nodiscard]] mus_refusal apply_to(FakeTask& t, const mus_decision& d);
+  [[nodiscard]] PolicyDriver::Queues queues();
+  void check();
+  void violation(const std::string& what);
+
+  PolicyDriver& driver_;
+  KernelSpec spec_;
+  std::mt19937_64 random_;
+  Time now_ = Time{1s};
+  std::map<int, FakeTask> tasks_;
+  std::vector<FakeCpu> cpus_;
+  std::vector<CpuView> views_;
+  std::deque<FakeTask*> held_;  // in the order in which they came: nothing here depends on the fallback order
+  RunQueue shared_;
+  Time shared_taken_{};
+  std::deque<mus_event> events_;
+  std::deque<mus_decision> decisions_;
+  std::map<std::uint64_t, Duration> group_time_;
+  Duration busy_{};
+  int next_pid_ = 100, starved_cpu_ = -1;
+  std::size_t to_lose_ = 0;
+  bool alive_ = true, resync_wanted_ = false, committing_ = false;
+  Time looked_{}, asked_{};  // asked_ at the epoch: not waiting
+  mus_counters counters_{};
+  std::uint64_t pumps_ = 0;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace mus::fakes

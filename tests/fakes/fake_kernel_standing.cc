@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The fake kernel's standing orders, after bpf/standing.bpf.h.
+#include <algorithm>
+
+#include "fake_kernel.h"
+
+namespace mus::fakes {
+
+bool FakeKernel::standing_valid(const mus_decision& d) const {
+  return !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) &&
+         d.standing_rate <= MUS_STANDING_RATE_ONE &&
+         (!d.standing_slice_ns ||
+          (d.standing_slice_ns >= MUS_SLICE_MIN_NS && d.standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
+         d.standing_budget_ns <= MUS_SLICE_MAX_NS && d.standing_min_run_ns <= MUS_SLICE_MAX_NS &&
+         d.standing_valid_ns <= 60 * MUS_SLICE_MAX_NS;
+}
+
+void FakeKernel::standing_set(FakeTask& t, const mus_decision& d) {
+  Standing& s = t.standing;
+  if (s.refilled != Time{}) {
+    standing_refill(s);
+  } else {
+    s.budget = Duration{d.standing_budget_ns};
+    s.refilled = now_;
+  }
+  s.min_run = Duration{d.standing_min_run_ns};
+  s.budget_max = Duration{d.standing_budget_ns};
+  s.rate = d.standing_rate;
+  s.flags = d.standing_flags;
+  s.until = now_ + Duration{d.standing_valid_ns};
+  s.slice = Duration{d.standing_slice_ns};
+  ++counters_.standing_set;
+}
+
+void FakeKernel::standing_refill(Standing& s) const {
+  Duration passed = std::min(now_ - s.refilled, Duration{MUS_SLICE_MAX_NS});
+  if (passed <= Duration::zero()) return;
+  s.refilled = now_;
+  s.budget = std::min(s.budget + passed * s.rate / MUS_STANDING_RATE_ONE, s.budget_max);
+}
+
+void FakeKernel::standing_drain(Standing& s, Duration used) const {
+  if (s.refilled == Time{}) return;
+  standing_refill(s);
+  s.budget = std::max(s.budget - used, -s.budget_max);
+}
+
+bool FakeKernel::standing_holds(FakeTask& t) {
+  Standing& s = t.standing;
+  if (!spec_.standing_orders || s.slice == Duration::zero()) return false;
+  standing_refill(s);
+  if (s.budget > Duration::zero() && s.until > now_) return true;
+  ++counters_.standing_spent;
+  return false;
+}
+
+bool FakeKernel::interruptible(const FakeCpu& c, Duration min_run) const {
+  return c.running && !urgent(c) && c.since != Time{} && now_ - c.since >= min_run;
+}
+
+FakeKernel::FakeCpu& FakeKernel::standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev) {
+  if (interruptible(prev, min_run)) return prev;
+  FakeCpu* calm = nullptr;
+  for (std::size_t i = 1; i < std::min<std::size_t>(cpus_.size(), 16); ++i) {
+    FakeCpu& c = cpus_[(static_cast<std::size_t>(prev.id) + i) % cpus_.size()];
+    if (!c.online || !may_run(t, c)) continue;
+    if (interruptible(c, min_run)) return c;
+    if (!calm && !urgent(c)) calm = &c;
+  }
+  return urgent(prev) && calm ? *calm : prev;
+}
+
+void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
+  if (c.running && !urgent(c) && c.preempt_at == Time{}) c.preempt_at = now_ + delay;
+}
+
+void FakeKernel::standing_enqueue(FakeTask& t, FakeCpu& c) {
+  Duration min_run = t.standing.min_run;
+  bool now = interruptible(c, min_run);
+  if (!now) {
+    c.min_run = min_run;
+    if (c.since != Time{}) preempt_later(c, std::max(c.since + min_run - now_, Duration::zero()));
+  }
+  t.where = Where::kLocal;
+  t.route = MUS_ROUTE_STANDING;
+  t.granted = t.standing.slice;
+  if (!now) {
+    c.local.push_back(&t);
+    return;
+  }
+  ++counters_.preemptions;
+  c.since = {};
+  c.local.push_front(&t);  // SCX_ENQ_PREEMPT goes to the head
+  reschedule(c, true);
+}
+
+}  // namespace mus::fakes

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For the tests in this folder: . /root/lib.sh. POSIX sh; runs as root in the VM.
+CG=/sys/fs/cgroup
+MUS_PID=
+
+say() { echo "-- $*"; }
+
+fail() {
+	echo "FAILED: $*"
+	dmesg | grep -i sched_ext | tail -20
+	[ -f /tmp/mus.log ] && tail -20 /tmp/mus.log
+	exit 1
+}
+
+# expect_near WHAT REAL IDEAL TOLERANCE, whole numbers
+expect_near() {
+	difference=$(($2 - $3))
+	[ "${difference#-}" -le "$4" ] || fail "$1: $2, expected $3 +- $4"
+	say "$1: $2 (expected $3 +- $4)"
+}
+
+state() { cat /sys/kernel/sched_ext/state; }
+
+# mus_start ARG...: starts the daemon and waits until it schedules.
+mus_start() {
+	mus-userland "$@" >/tmp/mus.log 2>&1 &
+	MUS_PID=$!
+	tries=0
+	while [ "$(state)" != enabled ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] && kill -0 "$MUS_PID" 2>/dev/null || fail "mus did not start"
+		sleep 0.1
+	done
+}
+
+mus_stop() {
+	kill -TERM "$MUS_PID"
+	status=0
+	wait "$MUS_PID" || status=$?
+	[ "$status" = 0 ] || fail "mus ended with status $status"
+	[ "$(state)" = disabled ] || fail "mus has ended and sched_ext is $(state)"
+	grep -q "unregistered from user space" /tmp/mus.log || fail "no exit reason was printed"
+}
+
+# no_kernel_error: the kernel never ended the scheduler by itself.
+no_kernel_error() {
+	! dmesg | grep 'sched_ext.*disabled (' | grep -v 'unregistered from user space' || fail "the kernel ended mus"
+	! dmesg | grep -E 'BUG:|WARNING:|Oops|hung task|soft lockup' || fail "the kernel complains"
+}
+
+# cgroup NAME [WEIGHT]
+cgroup() {
+	mkdir -p "$CG/$1"
+	[ -z "${2:-}" ] || echo "$2" >"$CG/$1/cpu.weight"
+}
+
+# in_cgroup NAME COMMAND...: runs it there, in the background.
+in_cgroup() {
+	name=$1
+	shift
+	sh -c 'echo $$ > "$0"; exec "$@"' "$CG/$name/cgroup.procs" "$@" &
+}
+
+# spinners NAME COUNT [CPU]: tasks that never sleep.
+spinners() {
+	n=0
+	while [ $n -lt "$2" ]; do
+		if [ -n "${3:-}" ]; then
+			in_cgroup "$1" taskset -c "$3" sh -c 'while :; do :; done'
+		else
+			in_cgroup "$1" sh -c 'while :; do :; done'
+		fi
+		n=$((n + 1))
+	done
+}
+
+kill_cgroup() { echo 1 >"$CG/$1/cgroup.kill"; }
+
+usage() { sed -n 's/^usage_usec //p' "$CG/$1/cpu.stat"; }
+
+# share A B SECONDS: A's part of what A and B use, in per cent (rounded), in $SHARE.
+share() {
+	a=$(usage "$1") b=$(usage "$2")
+	sleep "$3"
+	a=$(($(usage "$1") - a)) b=$(($(usage "$2") - b))
+	[ $((a + b)) -gt 0 ] || fail "neither $1 nor $2 ran"
+	SHARE=$(((a * 100 + (a + b) / 2) / (a + b)))
+}
+
+# stat_field NAME: a number of /tmp/stats.json (mus-userland --stats-json /tmp/stats.json)
+stat_field() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" /tmp/stats.json; }
