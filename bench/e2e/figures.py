@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the guest's output to figures: parses bench/e2e/guest.sh's frames, makes medians, ratios and tables."""
+
+import json
+import re
+from statistics import median
+
+USERLAND = ("decided", "standing", "resumed")   # a task ran because userspace had said so
+BPF_ALONE = ("held", "fallback")                # a task ran because nobody had said anything in time
+
+TOLERATED_OTHER_WORK = 0.10
+
+# benchmark -> its metrics and their unit. All are better when lower.
+METRICS = {
+    "pipe": (("time", "us/op"),),
+    "hackbench": (("time", "s"),),
+    "cyclictest": (("avg", "us"), ("p50", "us"), ("p99", "us"), ("max", "us")),
+}
+
+
+def percentile(histogram, fraction):
+    """The smallest value that `fraction` of all samples do not exceed."""
+    needed = fraction * sum(histogram.values())
+    seen = 0
+    for value in sorted(histogram):
+        seen += histogram[value]
+        if seen >= needed:
+            return value
+    raise ValueError("empty histogram")
+
+
+def parse_pipe(text):
+    return {"time": [float(value) for value in re.findall(r"([0-9.]+) usecs/op", text)]}
+
+
+def parse_hackbench(text):
+    return {"time": [float(value) for value in re.findall(r"^Time: ([0-9.]+)", text, re.M)]}
+
+
+def parse_cyclictest(text):
+    thread = json.loads(text[text.index("{"):])["thread"]["0"]
+    histogram = {int(value): count for value, count in thread["histogram"].items()}
+    overflow = int(thread["cycles"]) - sum(histogram.values())
+    if overflow > 0:  # longer than the histogram reaches: at least the maximum is known
+        histogram[int(thread["max"])] = histogram.get(int(thread["max"]), 0) + overflow
+    return {"avg": [float(thread["avg"])], "p50": [float(percentile(histogram, 0.50))],
+            "p99": [float(percentile(histogram, 0.99))], "max": [float(thread["max"])]}
+
+
+PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "cyclictest": parse_cyclictest}
+
+
+class Run:
+    """One benchmark under one scheduler in one round."""
+
+    def __init__(self, number, scheduler, benchmark):
+        self.round, self.scheduler, self.benchmark = int(number), scheduler, benchmark
+        self.text = []
+        self.log = []  # after a failure: what the scheduler said
+        self.values = {}
+        self.status = 0
+        self.usable = False  # the benchmark's output made sense
+        self.stats = None
+        self.seconds = 0.0
+        self.virtual_time = False  # the host does not matter
+        self.other_work = 0.0  # share of the host's CPU time that did not go to this VM
+        self.before, self.after = {}, {}
+
+    def finish(self, status):
+        self.status = status
+        self.usable = True
+        try:
+            self.values = PARSERS[self.benchmark]("\n".join(self.text))
+        except (ValueError, KeyError):
+            pass
+        if not all(self.values.get(metric) for metric, _ in METRICS[self.benchmark]):
+            self.usable = False
+            self.status = self.status or 1
+        if self.status:
+            self.values = {}  # half under one scheduler, half under another: no figure at all
+
+    def summary(self):
+        if self.status:
+            return "FAILED" + "".join(f"\n    | {line}" for line in self.text[-5:] if not self.usable)
+        text = ", ".join(f"{metric} {figure(median(self.values[metric]))} {unit}"
+                         for metric, unit in METRICS[self.benchmark])
+        return text + (f"   (other work took {self.other_work:.0%} of this machine)" if self.disturbed() else "")
+
+    def disturbed(self):
+        return not self.virtual_time and self.other_work > TOLERATED_OTHER_WORK
+
+    def daemon(self):
+        """The daemon's CPU time in seconds and its voluntary context switches, in this run."""
+        run_ns = switches = 0
+        for thread, (ran, voluntary) in self.after.items():
+            ran_before, voluntary_before = self.before.get(thread, (0, 0))
+            run_ns += ran - ran_before
+            switches += voluntary - voluntary_before
+        return run_ns / 1e9, switches
+
+
+class Report:
+    """All runs of one boot, fed line by line."""
+
+    def __init__(self):
+        self.runs = []
+        self.kernel, self.cpus = "", 0
+        self.versions = {}
+        self.trouble = []  # errors in the kernel's log
+        self.notes = []  # a warning of the kernel's that is not the scheduler's doing
+        self.done = False
+        self._run = None
+
+    def feed(self, line):
+        """Takes one line; returns the run that it ended, if it did."""
+        run = self._run
+        if not line.startswith("@@ "):
+            if run:
+                run.text.append(line)
+            return None
+        kind, _, rest = line[3:].partition(" ")
+        words = rest.split()
+        if kind == "guest":
+            self.kernel, self.cpus = words[0], int(words[1])
+            self.versions["eevdf"] = self.kernel
+        elif kind == "version":
+            self.versions[words[0]] = " ".join(words[1:])
+        elif kind == "trouble":
+            self.trouble.append(rest)
+        elif kind == "note":
+            self.notes.append(rest)
+        elif kind == "done":
+            self.done = True
+        elif kind == "run":
+            self._run = Run(*words)
+        elif not run:
+            pass
+        elif kind in ("before", "after"):
+            # thread, run ns, wait ns, time slices, voluntary and other context switches
+            if len(words) >= 5:
+                getattr(run, kind)[words[0]] = (int(words[1]), int(words[4]))
+        elif kind == "time":
+            run.seconds = float(words[1]) - float(words[0])
+        elif kind == "log":
+            run.log.append(rest)
+        elif kind == "stats":
+            try:
+                run.stats = json.loads(rest)
+            except ValueError:
+                run.text.append(f"--stats-json wrote no JSON: {rest[:200]}")
+        elif kind == "end":
+            run.finish(int(words[0]))
+            self.runs.append(run)
+            self._run = None
+            return run
+        return None
+
+
+def results(report):
+    """The list that goes into the JSON: one entry for each scheduler, benchmark and metric."""
+    found = []
+    schedulers = list(dict.fromkeys(run.scheduler for run in report.runs))
+    for benchmark, metrics in METRICS.items():
+        for metric, unit in metrics:
+            base = None
+            for scheduler in sorted(schedulers, key=lambda name: name != "eevdf"):
+                values = [value for run in report.runs if (run.scheduler, run.benchmark) == (scheduler, benchmark)
+                          for value in run.values.get(metric, ())]
+                if not values:
+                    continue
+                middle = median(values)
+                if scheduler == "eevdf":
+                    base = middle
+                found.append({
+                    "scheduler": scheduler, "version": report.versions.get(scheduler, ""), "benchmark": benchmark,
+                    "metric": metric, "unit": unit, "values": values, "median": middle,
+                    "ratio_to_eevdf": round(middle / base, 3) if base else None,
+                })
+    return found
+
+
+def userland(report):
+    """Who decided, and what it cost: the sums over all rounds, for each benchmark and scheduler."""
+    sums = {}
+    for run in report.runs:
+        if run.scheduler == "eevdf" or run.status:
+            continue
+        entry = sums.setdefault((run.scheduler, run.benchmark), {
+            "scheduler": run.scheduler, "benchmark": run.benchmark, "seconds": 0.0, "daemon_cpu_s": 0.0,
+            "daemon_switches": 0, "stats": {}})
+        cpu_s, switches = run.daemon()
+        entry["seconds"] += run.seconds
+        entry["daemon_cpu_s"] += cpu_s
+        entry["daemon_switches"] += switches
+        add(entry["stats"], run.stats or {})
+    for entry in sums.values():
+        runs = entry["stats"].get("runs", {})
+        ours = sum(runs.get(kind, 0) for kind in USERLAND)
+        asked = ours + sum(runs.get(kind, 0) for kind in BPF_ALONE)
+        entry["userland_share"] = ours / asked if asked else None
+        everything = asked + runs.get("idle", 0)
+        entry["idle_share"] = runs.get("idle", 0) / everything if everything else None
+    return list(sums.values())
+
+
+def add(total, more):
+    for key, value in more.items():
+        if isinstance(value, dict):
+            add(total.setdefault(key, {}), value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            total[key] = total.get(key, 0) + value
+
+
+def figure(value):
+    """Three to four significant digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def columns(rows, left):
+    """Aligned text; the first `left` columns to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) if i < left else cell.rjust(width)
+                               for i, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows)
+
+
+def print_tables(report, found, options):
+    time = ", instruction-counted time" if options.virtual_time else ""
+    print(f"\nkernel {report.kernel}, {report.cpus} CPUs, {options.rounds} rounds in one boot{time}; lower is better")
+    schedulers = list(dict.fromkeys(entry["scheduler"] for entry in found))
+    head = ["benchmark", "metric", "unit"]
+    for scheduler in schedulers:
+        head += [scheduler, "least-most"] + (["ratio"] if scheduler != "eevdf" else [])
+    rows = [head]
+    for benchmark, metrics in METRICS.items():
+        for metric, unit in metrics:
+            row = [benchmark, metric, unit]
+            for scheduler in schedulers:
+                entry = next((e for e in found if (e["scheduler"], e["benchmark"], e["metric"]) ==
+                              (scheduler, benchmark, metric)), None)
+                if entry:
+                    row += [figure(entry["median"]), f"{figure(min(entry['values']))}-{figure(max(entry['values']))}"]
+                else:
+                    row += ["-", "-"]
+                if scheduler != "eevdf":
+                    ratio = entry and entry["ratio_to_eevdf"]
+                    row.append(f"{ratio:.2f}" if ratio else "-")
+            if any(cell != "-" for cell in row[3:]):
+                rows.append(row)
+    print(columns(rows, 3))
+    disturbed = sum(run.disturbed() for run in report.runs)
+    if disturbed:
+        print(f"Other work on this machine disturbed {disturbed} of {len(report.runs)} runs: "
+              "do not trust these figures; measure again when it is quiet.")
+    print_userland(report)
+
+
+def print_userland(report):
+    entries = [entry for entry in userland(report) if entry["scheduler"] == "mus"]
+    if not entries:
+        return
+    rows = [["who decided", "userspace", "idle CPU", "decided", "standing", "resumed", "idle", "held", "fallback",
+             "kernel", "refused", "lost", "stalls", "wakes", "daemon CPU", "switches/s"]]
+    for entry in entries:
+        stats, runs = entry["stats"], entry["stats"].get("runs", {})
+        seconds = entry["seconds"] or 1
+
+        def count(source, key):
+            value = source.get(key, "-")
+            if isinstance(value, dict):  # broken down by reason
+                value = sum(value.values())
+            return value if isinstance(value, str) else f"{value:,}"
+
+        rows.append([entry["benchmark"], share(entry["userland_share"]), share(entry["idle_share"]),
+                     *(count(runs, kind) for kind in (*USERLAND, "idle", *BPF_ALONE, "kernel")),
+                     count(stats, "refused"), count(stats, "events_lost"),
+                     count(stats, "stalls"), count(stats, "wakes"),
+                     f"{entry['daemon_cpu_s'] / seconds:.1%}", f"{entry['daemon_switches'] / seconds:,.0f}"])
+    print("\nmus: runs by who decided them, all rounds. userspace = (decided + standing + resumed) / (those + held +\n"
+          "fallback); idle CPU = put on an idle CPU at once; daemon CPU in per cent of one CPU")
+    print(columns(rows, 1))
+
+
+def share(value):
+    return "-" if value is None else f"{value:.1%}"

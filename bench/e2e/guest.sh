@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The half of bench/e2e/compare that runs inside the VM: every benchmark under every scheduler, round by round.
+# It measures nothing itself; it prints what the programs said, framed by lines that start with "@@", and
+# bench/e2e/compare makes figures of it.
+#
+#   @@ run ROUND SCHEDULER BENCHMARK      then the benchmark's own output
+#   @@ before|after FIELDS...             one line for each thread of the daemon: CPU time, context switches
+#   @@ time SECONDS                       how long the benchmark took
+#   @@ stats FILE-CONTENTS                what mus-userland --stats-json wrote
+#   @@ log LINE                           after a failure: all that the scheduler said, the kernel's dump included
+#   @@ end STATUS                         0: benchmark and scheduler were well; else what failed is on stderr
+#
+# Settings come in the environment: ROUNDS, SCHEDULERS, BENCHMARKS, REPEAT, and COMMAND_<scheduler> for each but eevdf.
+. /root/scheduler.sh
+
+CPUS=$(nproc)
+WORK=/tmp/compare
+mkdir -p $WORK
+
+daemon_sample() { # before|after
+    [ -n "$SCHEDULER_PID" ] && ! process_ended "$SCHEDULER_PID" || return 0
+    for task in /proc/"$SCHEDULER_PID"/task/*; do
+        echo "@@ $1 ${task##*/} $(cat "$task/schedstat") $(sed -n 's/.*ctxt_switches:[[:space:]]*//p' "$task/status" | tr '\n' ' ')"
+    done
+}
+
+now() {
+    read -r now_up _ </proc/uptime
+    echo "$now_up"
+}
+
+bench_pipe() {
+    perf bench sched pipe -l "$PIPE_LOOPS"
+}
+
+bench_hackbench() {
+    for _ in $(seq "$REPEAT"); do
+        hackbench -g 2 -l 100 || return 1
+    done
+}
+
+# Two spinning shells for each CPU, and one task that sleeps 2 ms at a time beside them.
+bench_cyclictest() {
+    spinners=
+    for _ in $(seq $((CPUS * 2))); do
+        sh -c 'while :; do :; done' &
+        spinners="$spinners $!"
+    done
+    sleep 1
+    cyclictest --policy=other -i 2000 -D "$CYCLICTEST_SECONDS" -q -h 200000 --histfile=/dev/null \
+        --json=$WORK/cyclictest.json >/dev/null
+    bench_status=$?
+    kill $spinners
+    wait $spinners 2>/dev/null
+    cat $WORK/cyclictest.json
+    return $bench_status
+}
+
+run() { # ROUND SCHEDULER BENCHMARK
+    status=0
+    echo "@@ run $1 $2 $3"
+    rm -f $WORK/stats.json
+    if [ "$2" != eevdf ]; then
+        eval "command=\$COMMAND_$2"
+        # Words on purpose: the command and its arguments.
+        scheduler_start $WORK/scheduler.log $command || { echo "@@ end 1"; return; }
+    fi
+    daemon_sample before
+    started=$(now)
+    "bench_$3" 2>&1 || { status=$?; echo "$3 failed under $2, status $status" >&2; }
+    ended=$(now)
+    daemon_sample after
+    echo "@@ time $started $ended"
+    if [ "$2" != eevdf ]; then
+        if ! scheduler_alive; then
+            status=1
+            echo "$2 was thrown out during $3 (sched_ext state: $(scx_state))" >&2
+        fi
+        scheduler_stop || { status=$?; echo "$2 ended with status $status after $3" >&2; }
+        [ $status -eq 0 ] || sed 's/^/@@ log /' $WORK/scheduler.log
+        [ ! -s $WORK/stats.json ] || echo "@@ stats $(tr '\n' ' ' <$WORK/stats.json)"
+    fi
+    echo "@@ end $status"
+}
+
+kernel_log_mark
+echo "@@ guest $(uname -r) $CPUS"
+case " $SCHEDULERS " in
+    *' mus '*)
+        echo "@@ version mus $(mus-userland -V 2>&1 | head -n 1)"
+        if mus-userland --help 2>&1 | grep -q -e --stats-json; then
+            COMMAND_mus="$COMMAND_mus --stats-json $WORK/stats.json"
+        fi
+        ;;
+esac
+for round in $(seq "$ROUNDS"); do
+    for benchmark in $BENCHMARKS; do
+        for scheduler in $SCHEDULERS; do
+            run "$round" "$scheduler" "$benchmark"
+        done
+    done
+done
+kernel_trouble | sed 's/^/@@ trouble /'
+kernel_notes | sed 's/^/@@ note /'
+echo "@@ done"
