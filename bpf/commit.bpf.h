@@ -18,7 +18,7 @@ static __always_inline bool starved(s32 cpu)
 
 /* Someone should take what was queued: an idle CPU, one that had nothing decided to run, or, if it is urgent, one
  * that can be interrupted. */
-static __always_inline void kick_for(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
+static __always_inline void kick_for(struct task_struct *p, struct mus_shard *shard, const struct mus_decision *d)
 {
 	u64 idle = SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE), preempt = SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT);
 	s32 cpu = d->target;
@@ -32,9 +32,9 @@ static __always_inline void kick_for(struct task_struct *p, struct task_ctx *t, 
 			scx_bpf_kick_cpu(cpu, idle);
 			return;
 		}
-		cpu = shard_slot(t->shard)->starved_cpu - 1;
+		cpu = shard->starved_cpu - 1;
 		if (cpu >= 0 && starved(cpu)) {
-			shard_slot(t->shard)->starved_cpu = 0;
+			shard->starved_cpu = 0;
 			scx_bpf_kick_cpu(cpu, preempt);
 			return;
 		}
@@ -65,46 +65,44 @@ static __always_inline u32 check_move(struct task_struct *p, const struct mus_de
 	return MUS_REFUSED_NONE;
 }
 
-/* Moves @p as @d says. The state changes first, since @p may begin to run before the move returns. */
-static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
+/*
+ * Moves @p, which is held at @from, as @d says. Its place changes first, since @p may begin to run before the move
+ * returns; from then on its context is no longer ours. What was granted is read from the task when it runs.
+ */
+static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *t, place_t from,
+					const struct mus_decision *d)
 {
 	struct bpf_iter_scx_dsq it;
-	u64 held = queue_id(MUS_QUEUE_HELD, t->shard);
-	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, t->shard) : queue_id(MUS_QUEUE_CPU, d->target);
-	u64 slice_before = t->slice_ns;
+	u32 shard = place_shard(from);
+	place_t queued = place(MUS_STATE_QUEUED, shard, d->target);
+	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, shard) : queue_id(MUS_QUEUE_CPU, d->target);
 	bool moved = false;
 
-	t->queue_cpu = d->target;
-	t->slice_ns = d->slice_ns;
-	t->route = MUS_ROUTE_DECIDED;
-	if (!change_state(t, MUS_STATE_HELD, MUS_STATE_QUEUED))
+	if (!move(t, from, queued))
 		return MUS_REFUSED_STALE;
-	if (!bpf_iter_scx_dsq_new(&it, held, 0))
+	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, shard), 0))
 		moved = dsq_move_vtime(&it, p, to, d->slice_ns, d->order);
 	bpf_iter_scx_dsq_destroy(&it);
 	if (moved) {
 		count(decisions);
-		kick_for(p, t, d);
+		kick_for(p, shard_slot(shard), d);
 		return MUS_REFUSED_NONE;
 	}
 	/* Not there: taken by fallback this instant, or ops.enqueue has announced it and not returned yet. */
-	if (!change_state(t, MUS_STATE_QUEUED, MUS_STATE_HELD))
-		return MUS_REFUSED_STALE;
-	t->slice_ns = slice_before;
-	t->route = MUS_ROUTE_HELD;
-	return MUS_REFUSED_NOT_YET;
+	return move(t, queued, from) ? MUS_REFUSED_NOT_YET : MUS_REFUSED_STALE;
 }
 
 static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
 {
 	u32 refusal = MUS_REFUSED_NONE;
+	place_t at = t->at;
 
 	if (d->flags & MUS_DECIDE_MOVE) {
-		if (t->generation != d->generation || t->state != MUS_STATE_HELD)
+		if (t->generation != d->generation || place_state(at) != MUS_STATE_HELD)
 			return MUS_REFUSED_STALE;
 		refusal = check_move(p, d);
 		if (!refusal)
-			refusal = move_decided(p, t, d);
+			refusal = move_decided(p, t, at, d);
 	}
 	if (!refusal && d->flags & MUS_DECIDE_STANDING)
 		standing_set(&t->standing, d, now_ns());

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A CPU takes its next task. In this order: kernel threads (in turns), what was decided for this CPU, what
- * was decided for any, what userspace has just decided; else userspace is asked, and the CPU waits for it no
- * longer than the hold bound before it takes the head of the held queue.
+ * A CPU takes its next task. In this order: kernel threads (in turns), what was decided for this CPU or for any,
+ * what userspace has just decided; else userspace is asked, and the CPU waits for it no longer than the hold
+ * bound before it takes the head of the held queue.
  */
 #ifndef MUS_DISPATCH_BPF_H
 #define MUS_DISPATCH_BPF_H
 
 #include "commit.bpf.h"
 #include "fallback.bpf.h"
+#include "hotplug.bpf.h"
 #include "run.bpf.h"
 
 #define MUS_STEAL_SCAN 64 /* CPUs looked at for work in one dispatch */
@@ -27,25 +28,31 @@ static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
 	return dsq_move_to_local(queue);
 }
 
-static __always_inline bool take_shared(struct mus_cpu *slot, u64 now)
+/* The order of the first task on @queue; the largest there is when it is empty. */
+static __always_inline u64 first_order(u64 queue)
 {
-	struct mus_shard *shard = shard_slot(slot->shard);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	u64 order = ~0ull;
 
-	if (!shard->queued_count || !dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, slot->shard)))
-		return false;
-	shard->shared_taken_ns = now;
-	return true;
+	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (p)
+			order = p->scx.dsq_vtime;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return order;
 }
 
-/*
- * Its own queue comes first, since nobody else must serve it. But CPUs that always have something of their own would
- * leave the shared queue to starve: it comes first when nobody has taken from it for two slices.
- */
-static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot, u64 now)
+/* What was decided for this CPU and what was decided for any: in the order that userspace gave. */
+static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 {
-	if ((s64)(now - shard_slot(slot->shard)->shared_taken_ns) > (s64)(2 * shared.slice_ns) && take_shared(slot, now))
+	u64 own = queue_id(MUS_QUEUE_CPU, cpu), any = queue_id(MUS_QUEUE_SHARED, slot->shard);
+	bool in_own = own_queue(slot), in_any = shard_slot(slot->shard)->queued_count;
+
+	if (in_own && (!in_any || first_order(own) <= first_order(any)) && dsq_move_to_local(own))
 		return true;
-	return (own_queue(slot) && dsq_move_to_local(queue_id(MUS_QUEUE_CPU, cpu))) || take_shared(slot, now);
+	return (in_any && dsq_move_to_local(any)) || (in_own && dsq_move_to_local(own));
 }
 
 /* What was decided for others and has not begun: better done here than late. */
@@ -170,6 +177,8 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 	u64 now = now_ns();
 	bool stalled;
 
+	if (going_offline(now))
+		hand_back_offline();
 	if (take_kernel(slot, true))
 		return;
 	if (rescue_forgotten(slot, now))
@@ -181,10 +190,10 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 		goes_on(prev, t, slot, t->standing.slice_ns, now);
 		return;
 	}
-	if (!take_decided(cpu, slot, now)) {
+	if (!take_decided(cpu, slot)) {
 		drain_decisions();
 		count(drains);
-		if (!take_decided(cpu, slot, now))
+		if (!take_decided(cpu, slot))
 			goto nothing_decided;
 	}
 	slot->starved_since_ns = 0;

@@ -15,7 +15,9 @@
 static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,
 					 u64 enq_flags)
 {
-	set_state(t, MUS_STATE_LOCAL);
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	enter(t, place(MUS_STATE_LOCAL, shard_of_cpu(cpu), cpu));
 	t->route = route;
 	t->slice_ns = slice_ns;
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), slice_ns, enq_flags);
@@ -65,19 +67,23 @@ static __always_inline u64 slice_left(const struct task_ctx *t)
 static __always_inline void enqueue_privileged(struct task_struct *p, struct task_ctx *t, u32 route, bool wakeup,
 					       u64 enq_flags)
 {
-	if (wakeup && (!cpu_slot(scx_bpf_task_cpu(p))->taken || p->nr_cpus_allowed == 1)) {
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 shard = shard_of_cpu(cpu);
+	bool taken = cpu_slot(cpu)->taken;
+
+	if (wakeup && (!taken || p->nr_cpus_allowed == 1)) {
 		insert_local(p, t, route, shared.slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
 		return;
 	}
 	/* Interrupted, by another of its kind: it goes on next, not when some task's slice ends. */
-	if (t->state == MUS_STATE_RUNNING && slice_left(t) && !cpu_slot(scx_bpf_task_cpu(p))->taken) {
+	if (place_state(t->at) == MUS_STATE_RUNNING && slice_left(t) && !taken) {
 		insert_local(p, t, route, slice_left(t), enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
 		return;
 	}
 	t->route = route;
 	t->slice_ns = shared.slice_ns;
-	set_state(t, MUS_STATE_KERNEL);
-	dsq_insert(p, queue_id(MUS_QUEUE_KERNEL, t->shard), t->slice_ns, enq_flags);
+	enter(t, place(MUS_STATE_KERNEL, shard, -1));
+	dsq_insert(p, queue_id(MUS_QUEUE_KERNEL, shard), t->slice_ns, enq_flags);
 }
 
 /* Its decision still stands: at the head of its CPU's queue, with what is left of its slice. */
@@ -85,11 +91,9 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	set_state(t, MUS_STATE_NONE);
-	t->queue_cpu = cpu;
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
-	set_state(t, MUS_STATE_QUEUED);
+	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, 0, enq_flags);
 }
 
@@ -97,21 +101,18 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx *t, u32 event_flags, u64 enq_flags,
 					 u64 now)
 {
-	struct mus_shard *shard;
+	u32 index = shard_of_cpu(scx_bpf_task_cpu(p));
+	struct mus_shard *shard = shard_slot(index);
 
-	set_state(t, MUS_STATE_NONE);
-	t->shard = shard_of_cpu(scx_bpf_task_cpu(p));
 	t->route = MUS_ROUTE_HELD;
 	t->slice_ns = fallback_slice(p);
 	t->held_since_ns = now;
 	__sync_fetch_and_add(&t->generation, 1);
-	fallback_place(t, t->slice_ns);
-	set_state(t, MUS_STATE_HELD);
+	fallback_place(t, shard, t->slice_ns);
+	enter(t, place(MUS_STATE_HELD, index, -1));
 	if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
 		t->flags |= MUS_TASK_ANNOUNCED;
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, t->shard), t->slice_ns, t->place_ns, enq_flags);
-
-	shard = shard_slot(t->shard);
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, index), t->slice_ns, t->place_ns, enq_flags);
 	if (shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns)
 		wake_userspace(now);
 }
@@ -159,7 +160,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		}
 		if (had)
 			event_flags |= MUS_EVENT_STANDING;
-	} else if (t->state == MUS_STATE_RUNNING && !taken) {
+	} else if (place_state(t->at) == MUS_STATE_RUNNING && !taken) {
 		left = slice_left(t);
 		if (left) {
 			enqueue_resumed(p, t, left, enq_flags);

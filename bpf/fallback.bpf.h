@@ -28,10 +28,9 @@ static __always_inline u64 fallback_slice(const struct task_struct *p)
 }
 
 /* Takes a place in the held queue for @t, @slice_ns charged ahead. Sleepers keep one slice of credit at most. */
-static __always_inline void fallback_place(struct task_ctx *t, u64 slice_ns)
+static __always_inline void fallback_place(struct task_ctx *t, const struct mus_shard *shard, u64 slice_ns)
 {
 	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
-	struct mus_shard *shard = shard_slot(t->shard);
 	u64 floor = shard->fallback_clock_ns, weight, cost, place;
 
 	t->place_ns = floor;
@@ -64,10 +63,8 @@ static __always_inline void fallback_settle(struct task_ctx *t, u64 used_ns)
 }
 
 /* @t begins to run: the shard's clock is the furthest place that was served. It bounds what sleepers keep. */
-static __always_inline void fallback_advance(struct task_ctx *t)
+static __always_inline void fallback_advance(const struct task_ctx *t, struct mus_shard *shard)
 {
-	struct mus_shard *shard = shard_slot(t->shard);
-
 	if ((s64)(t->place_ns - shard->fallback_clock_ns) > 0)
 		shard->fallback_clock_ns = t->place_ns;
 }

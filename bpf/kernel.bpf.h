@@ -40,6 +40,7 @@ struct sched_entity {
 
 struct sched_ext_entity {
 	u64 slice;
+	u64 dsq_vtime;
 	u32 weight;
 	u32 flags;
 };
@@ -231,6 +232,9 @@ bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq *it__iter, struct task_struc
 			    u64 enq_flags) __ksym __weak;
 bool scx_bpf_dispatch_vtime_from_dsq(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p, u64 dsq_id,
 				     u64 enq_flags) __ksym __weak;
+bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p, u64 dsq_id, u64 enq_flags) __ksym __weak;
+bool scx_bpf_dispatch_from_dsq(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p, u64 dsq_id,
+			       u64 enq_flags) __ksym __weak;
 bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak;
 u32 scx_bpf_reenqueue_local(void) __ksym __weak;
 u64 scx_bpf_now(void) __ksym __weak;
@@ -277,6 +281,13 @@ static __always_inline bool dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct t
 	scx_bpf_dispatch_from_dsq_set_slice(it, slice_ns);
 	scx_bpf_dispatch_from_dsq_set_vtime(it, vtime);
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq_id, 0);
+}
+
+/* The same, first in first out, with the slice that it has. */
+static __always_inline bool dsq_move(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id)
+{
+	return bpf_ksym_exists(scx_bpf_dsq_move) ? scx_bpf_dsq_move(it, p, dsq_id, 0)
+						 : scx_bpf_dispatch_from_dsq(it, p, dsq_id, 0);
 }
 
 static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)

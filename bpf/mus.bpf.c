@@ -18,6 +18,7 @@
 #include "commit.bpf.h"
 #include "dispatch.bpf.h"
 #include "enqueue.bpf.h"
+#include "hotplug.bpf.h"
 #include "run.bpf.h"
 
 char mus_license[] SEC("license") = "GPL";
@@ -78,7 +79,7 @@ int mus_resync(struct mus_call *call)
 			if (!p)
 				break;
 			t = task_ctx(p);
-			if (!t || t->state != MUS_STATE_HELD)
+			if (!t || place_state(t->at) != MUS_STATE_HELD)
 				continue;
 			if (!post_task_event(MUS_EVENT_RUNNABLE, MUS_EVENT_RESYNC, p, t, p->cpus_ptr, 0, now))
 				break;
@@ -181,18 +182,13 @@ void BPF_PROG(mus_set_cpumask, struct task_struct *p, const struct cpumask *cpum
 SEC("struct_ops/mus_cpu_online")
 void BPF_PROG(mus_cpu_online, s32 cpu)
 {
-	cpu_slot(cpu)->online = 1;
-	cpu_slot(cpu)->taken = 0;
-	__sync_fetch_and_add(&shared.online_count, 1);
-	post_event(MUS_EVENT_CPU, cpu, 0, 0, 1);
+	cpu_came(cpu);
 }
 
 SEC("struct_ops/mus_cpu_offline")
 void BPF_PROG(mus_cpu_offline, s32 cpu)
 {
-	cpu_slot(cpu)->online = 0;
-	__sync_fetch_and_add(&shared.online_count, -1);
-	post_event(MUS_EVENT_CPU, cpu, 0, 0, 0);
+	cpu_goes(cpu);
 }
 
 static __always_inline bool named(const struct task_struct *p, const char *prefix, u32 len)
@@ -207,7 +203,6 @@ s32 BPF_PROG(mus_init_task, struct task_struct *p, struct scx_init_task_args *ar
 
 	if (!t)
 		return -ENOMEM;
-	t->queue_cpu = -1;
 	if (bpf_core_field_exists(args->cgroup))
 		t->cgroup_id = cgroup_id(args->cgroup);
 	if (p->flags & PF_KTHREAD &&
@@ -223,7 +218,7 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 
 	if (!t)
 		return;
-	set_state(t, MUS_STATE_NONE);
+	enter(t, nowhere());
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 }
@@ -236,7 +231,7 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 
 	if (!t)
 		return;
-	set_state(t, MUS_STATE_NONE);
+	enter(t, nowhere());
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 	t->flags &= MUS_TASK_KERNEL;

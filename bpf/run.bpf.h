@@ -11,13 +11,18 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
-	u32 old = set_state(t, MUS_STATE_RUNNING), route;
+	place_t from = enter(t, place(MUS_STATE_RUNNING, slot->shard, cpu));
+	u32 old = place_state(from), route;
 
 	if (old == MUS_STATE_HELD) { /* nobody decided: the kernel half took it */
 		t->route = slot->stalled ? MUS_ROUTE_FALLBACK : MUS_ROUTE_HELD;
-		fallback_advance(t);
+		fallback_advance(t, shard_slot(place_shard(from)));
 	} else if (old == MUS_STATE_QUEUED) {
-		fallback_advance(t);
+		t->route = MUS_ROUTE_DECIDED;
+		t->slice_ns = p->scx.slice;
+		fallback_advance(t, shard_slot(place_shard(from)));
+	} else if (old == MUS_STATE_RESUMED) {
+		fallback_advance(t, shard_slot(place_shard(from)));
 	} else if (old == MUS_STATE_NONE) { /* the kernel dispatched it by itself: exiting, migration disabled */
 		t->route = is_daemon(p) ? MUS_ROUTE_DAEMON : MUS_ROUTE_KERNEL;
 		t->slice_ns = p->scx.slice;
@@ -79,9 +84,7 @@ static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, s
 /* The task is no longer runnable, or is taken off its queue while something about it changes. */
 static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bool asleep, u64 now)
 {
-	u32 old = set_state(t, MUS_STATE_NONE);
-
-	if (old == MUS_STATE_HELD)
+	if (place_state(enter(t, nowhere())) == MUS_STATE_HELD)
 		fallback_settle(t, 0);
 	if (!asleep)
 		return;

@@ -200,7 +200,7 @@ static __always_inline void standing_enqueue(struct task_struct *p, struct task_
 	} else {
 		interrupt_later(cpu, slot, min_run, now);
 	}
-	set_state(t, MUS_STATE_LOCAL);
+	enter(t, place(MUS_STATE_LOCAL, slot->shard, cpu));
 	t->route = MUS_ROUTE_STANDING;
 	t->slice_ns = t->standing.slice_ns;
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);

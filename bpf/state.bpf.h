@@ -106,13 +106,14 @@ static __always_inline u64 queue_id(enum mus_queue_kind kind, u32 index)
 /*
  * States of a task, and what moves it on if userspace is dead:
  *
- *   NONE ----> HELD ----> QUEUED ----> RUNNING ----> NONE (asleep), HELD or QUEUED (resumed)
+ *   NONE ----> HELD ----> QUEUED ----> RUNNING ----> NONE (asleep), HELD or RESUMED
  *     \          \                     ^
  *      \          `--- fallback -------|
  *       `--> LOCAL (a CPU's own queue)-'
  *
  *   HELD     dispatch takes it after the hold bound, at once while userspace is stalled
  *   QUEUED   dispatch takes it; other CPUs steal it when they have nothing else
+ *   RESUMED  as QUEUED: interrupted, it waits on its CPU's run queue to go on
  *   LOCAL    the kernel runs it next on that CPU
  *   KERNEL   dispatch takes turns between this queue and the others
  */
@@ -120,10 +121,42 @@ enum mus_state {
 	MUS_STATE_NONE,
 	MUS_STATE_HELD,
 	MUS_STATE_QUEUED,
+	MUS_STATE_RESUMED,
 	MUS_STATE_LOCAL,
 	MUS_STATE_KERNEL,
 	MUS_STATE_RUNNING,
 };
+
+/*
+ * Where a task is: its state, and the queue that it is counted in. One word, so that it is changed as one and always
+ * counted out of where it was counted in, whoever else acts on the task at that moment.
+ *
+ *   63      32 31      16 15      8 7      0
+ *  +----------+----------+---------+--------+
+ *  |   CPU    |    0     |  shard  | state  |   CPU: 1 + number; 0: none (QUEUED: the shared queue)
+ *  +----------+----------+---------+--------+
+ */
+typedef u64 place_t;
+
+static __always_inline place_t place(u32 state, u32 shard, s32 cpu)
+{
+	return (u64)(u32)(cpu + 1) << 32 | (shard & (MUS_MAX_SHARDS - 1)) << 8 | state;
+}
+
+static __always_inline u32 place_state(place_t at)
+{
+	return at & 0xff;
+}
+
+static __always_inline u32 place_shard(place_t at)
+{
+	return at >> 8 & (MUS_MAX_SHARDS - 1);
+}
+
+static __always_inline s32 place_cpu(place_t at)
+{
+	return (s32)(at >> 32) - 1;
+}
 
 enum mus_task_flag {
 	MUS_TASK_KERNEL = 1 << 0,    /* kswapd and the like: never sent to userspace */
@@ -145,12 +178,11 @@ struct standing_order {
 
 struct task_ctx {
 	u64 generation;
-	u32 state;           /* enum mus_state; only set_state() and commit write it */
+	place_t at;          /* only enter() and move() write it */
 	u32 route;           /* enum mus_route of the next or present run */
 	u32 flags;           /* enum mus_task_flag */
-	u32 shard;           /* whose held, shared and kernel queue it uses */
-	s32 queue_cpu;       /* QUEUED: the CPU whose queue; negative: the shared queue */
 	s32 waker_pid;
+	u32 reserved;
 	u64 cgroup_id;
 	u64 slice_ns;        /* granted for the next or present run */
 	u64 run_start_ns;    /* sum_exec_runtime when the present run began */
@@ -187,41 +219,60 @@ static __always_inline bool kernel_owned(const struct task_struct *p, const stru
 	return t->flags & MUS_TASK_KERNEL || ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1);
 }
 
-/* Counts @t in (+1) or out (-1) of where @state says that it waits. */
-static __always_inline void count_state(struct task_ctx *t, u32 state, s64 n)
+/* Counts a task in (+1) or out (-1) of where it is. */
+static __always_inline void count_place(place_t at, s64 n)
 {
-	struct mus_shard *shard = shard_slot(t->shard);
+	struct mus_shard *shard = shard_slot(place_shard(at));
+	struct mus_cpu *slot = cpu_slot(place_cpu(at));
 
-	if (state == MUS_STATE_HELD)
+	switch (place_state(at)) {
+	case MUS_STATE_HELD:
 		__sync_fetch_and_add(&shard->held_count, n);
-	else if (state == MUS_STATE_QUEUED && t->route == MUS_ROUTE_RESUMED)
-		__sync_fetch_and_add(&cpu_slot(t->queue_cpu)->resumed_count, n);
-	else if (state == MUS_STATE_QUEUED && t->queue_cpu >= 0)
-		__sync_fetch_and_add(&cpu_slot(t->queue_cpu)->queued_count, n);
-	else if (state == MUS_STATE_QUEUED)
-		__sync_fetch_and_add(&shard->queued_count, n);
-	else if (state == MUS_STATE_KERNEL)
+		break;
+	case MUS_STATE_QUEUED:
+		if (place_cpu(at) >= 0)
+			__sync_fetch_and_add(&slot->queued_count, n);
+		else
+			__sync_fetch_and_add(&shard->queued_count, n);
+		break;
+	case MUS_STATE_RESUMED:
+		__sync_fetch_and_add(&slot->resumed_count, n);
+		break;
+	case MUS_STATE_LOCAL:
+		__sync_fetch_and_add(&slot->local_count, n);
+		break;
+	case MUS_STATE_KERNEL:
 		__sync_fetch_and_add(&shard->kernel_count, n);
+		break;
+	case MUS_STATE_RUNNING:
+		__sync_fetch_and_add(&slot->running_count, n);
+		break;
+	}
 }
 
-/* Enters @state; returns the one that was left. Call it before changing shard, queue_cpu or route. */
-static __always_inline u32 set_state(struct task_ctx *t, u32 state)
+/* The task is at @to from now on. Returns where it was. */
+static __always_inline place_t enter(struct task_ctx *t, place_t to)
 {
-	u32 old = __sync_lock_test_and_set(&t->state, state);
+	place_t from = __sync_lock_test_and_set(&t->at, to);
 
-	count_state(t, old, -1);
-	count_state(t, state, 1);
-	return old;
+	count_place(from, -1);
+	count_place(to, 1);
+	return from;
 }
 
-/* Enters @to only from @from; for commit, which acts on a task that may start to run meanwhile. */
-static __always_inline bool change_state(struct task_ctx *t, u32 from, u32 to)
+/* The same, but only if it is at @from: for commit, which acts on a task that may start to run meanwhile. */
+static __always_inline bool move(struct task_ctx *t, place_t from, place_t to)
 {
-	if (__sync_val_compare_and_swap(&t->state, from, to) != from)
+	if (__sync_val_compare_and_swap(&t->at, from, to) != from)
 		return false;
-	count_state(t, from, -1);
-	count_state(t, to, 1);
+	count_place(from, -1);
+	count_place(to, 1);
 	return true;
+}
+
+static __always_inline place_t nowhere(void)
+{
+	return place(MUS_STATE_NONE, 0, -1);
 }
 
 /* ---- cgroups --------------------------------------------------------------------------------- */

@@ -205,8 +205,10 @@ struct mus_cpu {
 	__u64 timer_due_ns;     /* when its timer looks next; 0: not armed */
 	__u64 useless_until_ns; /* nothing that is held may run here: it does not ask before this time */
 	__u32 resumed_count;    /* and those that were interrupted and go on from there */
+	__u32 local_count;      /* tasks that the kernel half put on the kernel's own queue of this CPU */
+	__u32 running_count;    /* 0 or 1 */
 	__u32 reserved;
-	__u64 reserved_more[4];
+	__u64 reserved_more[3];
 };
 
 /* One for each last-level cache. Writer: kernel half. */
@@ -217,8 +219,7 @@ struct mus_shard {
 	__u64 fallback_clock_ns; /* virtual time of the fallback order */
 	__u64 hold_armed;        /* the hold timer runs */
 	__s64 starved_cpu;       /* 1 + the CPU that was starved last; 0: none */
-	__u64 shared_taken_ns;   /* when a CPU last took from the shared run queue */
-	__u64 reserved;
+	__u64 reserved[2];
 };
 
 /* A cgroup, in the pinned hash map "cgroups", by cgroup id. */
@@ -281,7 +282,8 @@ struct mus_shared {
 	__u64 online_count;    /* CPUs on line */
 	__u64 started_ns;      /* when the kernel half was enabled */
 	__u64 stalled_ns;      /* value of asked_ns in the stall that was counted last */
-	__u64 reserved[2];
+	__u64 offline_until_ns; /* a CPU goes off line: until then its tasks are looked for on every queue */
+	__u64 reserved[1];
 
 	struct mus_exit exit;
 	__u64 reserved_exit[6];

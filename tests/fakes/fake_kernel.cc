@@ -227,12 +227,11 @@ FakeKernel::FakeTask* FakeKernel::take_held(const FakeCpu& c) {
 }
 
 FakeKernel::FakeTask* FakeKernel::take_decided(FakeCpu& c) {
-  if (now_ - shared_taken_ > 2 * spec_.slice)
-    if (FakeTask* t = take(shared_, c)) return shared_taken_ = now_, t;
-  if (FakeTask* t = take(c.queue, c)) return t;
-  FakeTask* t = take(shared_, c);
-  if (t) shared_taken_ = now_;
-  return t;
+  bool own_first = !c.queue.empty() && (shared_.empty() || c.queue.begin()->first <= shared_.begin()->first);
+  if (own_first)
+    if (FakeTask* t = take(c.queue, c)) return t;
+  if (FakeTask* t = take(shared_, c)) return t;
+  return take(c.queue, c);
 }
 
 FakeKernel::FakeTask* FakeKernel::steal(FakeCpu& c) {

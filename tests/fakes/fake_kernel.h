@@ -176,7 +176,6 @@ class FakeKernel {
   std::vector<CpuView> views_;
   std::deque<FakeTask*> held_;  // in the order in which they came: nothing here depends on the fallback order
   RunQueue shared_;
-  Time shared_taken_{};
   std::deque<mus_event> events_;
   std::deque<mus_decision> decisions_;
   std::map<std::uint64_t, Duration> group_time_;

@@ -176,6 +176,8 @@ int run_daemon(const Options& given) {
   control.write_json();
   ExitReport exit = read_exit(**kernel, kernel_info->btf);
   std::fprintf(stderr, "mus-userland: ended; the kernel says %s\n", exit.ended ? exit.text.c_str() : "nothing");
+  if (auto left = counts_left((*kernel)->shared()); !left.empty())
+    std::fprintf(stderr, "mus-userland: the kernel half has lost count: %s; please report this\n", left.c_str());
   return exit.error ? kExitEvicted : kExitOk;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -16,8 +17,9 @@ constexpr std::array<const char*, MUS_ROUTES> kRoutes{"none", "decided", "standi
 constexpr std::array<const char*, MUS_REFUSALS> kRefusals{"none",      "unknown_pid", "stale",   "bad_cpu",
                                                           "bad_slice", "bad_field",   "not_yet", "bad_record"};
 
-std::uint64_t read(const std::uint64_t& word) {
-  return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(word)).load(std::memory_order_relaxed);
+template <typename T>
+T read(const T& word) {
+  return std::atomic_ref<T>(const_cast<T&>(word)).load(std::memory_order_relaxed);
 }
 
 static_assert(sizeof(mus_counters) % sizeof(std::uint64_t) == 0, "added up as an array of words");
@@ -30,13 +32,38 @@ Totals read_totals(const mus_shared& shared) {
   for (std::uint32_t cpu = 0; cpu < std::min(shared.cpu_count, MUS_MAX_CPUS); ++cpu) {
     auto* words = reinterpret_cast<const std::uint64_t*>(&shared.counters[cpu]);
     for (std::size_t i = 0; i < sizeof(mus_counters) / sizeof(*sum); ++i) sum[i] += read(words[i]);
-    totals.queued += shared.cpus[cpu].queued_count + shared.cpus[cpu].resumed_count;
+    const mus_cpu& slot = shared.cpus[cpu];
+    totals.queued += read(slot.queued_count) + read(slot.resumed_count);
+    totals.local += read(slot.local_count);
+    totals.running += read(slot.running_count);
   }
   for (std::uint32_t i = 0; i < std::min(shared.shard_count, MUS_MAX_SHARDS); ++i) {
     totals.held += read(shared.shards[i].held_count);
     totals.queued += read(shared.shards[i].queued_count);
+    totals.kernel += read(shared.shards[i].kernel_count);
   }
   return totals;
+}
+
+std::string counts_left(const mus_shared& shared) {
+  std::string left;
+  auto note = [&](const char* what, std::uint32_t index, auto count) {
+    if (auto n = static_cast<std::make_signed_t<decltype(count)>>(count))
+      left += (left.empty() ? "" : ", ") + std::to_string(n) + " " + what + " " + std::to_string(index);
+  };
+  for (std::uint32_t i = 0; i < std::min(shared.cpu_count, MUS_MAX_CPUS); ++i) {
+    const mus_cpu& slot = shared.cpus[i];
+    note("queued on CPU", i, read(slot.queued_count));
+    note("resumed on CPU", i, read(slot.resumed_count));
+    note("local on CPU", i, read(slot.local_count));
+    note("running on CPU", i, read(slot.running_count));
+  }
+  for (std::uint32_t i = 0; i < std::min(shared.shard_count, MUS_MAX_SHARDS); ++i) {
+    note("held in shard", i, read(shared.shards[i].held_count));
+    note("queued in shard", i, read(shared.shards[i].queued_count));
+    note("kernel threads in shard", i, read(shared.shards[i].kernel_count));
+  }
+  return left;
 }
 
 std::string stats_head() {
@@ -83,6 +110,11 @@ nlohmann::json stats_json(const Totals& totals, const Snapshot& snapshot, const 
       {"rescued", c.rescued},
       {"drains", c.drains},
       {"passes", snapshot.passes},
+      {"held", totals.held},
+      {"queued", totals.queued},
+      {"local", totals.local},
+      {"kernel", totals.kernel},
+      {"running", totals.running},
       {"tasks", snapshot.tasks},
       {"cgroups", snapshot.cgroups},
       {"driver",

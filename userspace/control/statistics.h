@@ -17,12 +17,18 @@ struct Totals {
   mus_counters counters{};
   std::uint64_t held = 0;    ///< tasks that wait for a decision
   std::uint64_t queued = 0;  ///< tasks that are decided and wait for a CPU
+  std::uint64_t local = 0;   ///< tasks that the kernel runs next
+  std::uint64_t kernel = 0;  ///< kernel threads that wait for their turn
+  std::uint64_t running = 0;
   bool stalled = false;      ///< userspace has been asked and has not looked for the stall bound
 };
 
 /// Reads the shared page; each word by itself, so that sums may be a few events apart.
 /// Threads: any.
 [[nodiscard]] Totals read_totals(const mus_shared& shared);
+
+/// What is still counted although nothing is scheduled any more: "" unless the kernel half has lost count.
+[[nodiscard]] std::string counts_left(const mus_shared& shared);
 
 /// The head of --stats, and one line of it: rates a second between two readings.
 [[nodiscard]] std::string stats_head();

@@ -19,6 +19,12 @@ for pid in $(cat $CG/a/cgroup.procs $CG/b/cgroup.procs); do
 	[ "$allowed" = 0-1 ] || [ "$(last_cpu "$pid")" = "$allowed" ] || fail "task $pid ran on CPU $(last_cpu "$pid"), may use $allowed"
 done
 say "pinned tasks ran on their CPUs"
+kill_cgroup a
+kill_cgroup b
+
+# Pinned tasks wait their turn, not longer, beside others that run on whichever CPU is first.
+heartbeat --seconds 15 --limit 250 --fail a:2@0 a:2@1 b:2 || fail "a pinned task waited too long"
+spinners b 2
 
 i=0
 while [ $i -lt 40 ]; do

@@ -40,6 +40,7 @@ mus_stop() {
 	[ "$status" = 0 ] || fail "mus ended with status $status"
 	[ "$(state)" = disabled ] || fail "mus has ended and sched_ext is $(state)"
 	grep -q "unregistered from user space" /tmp/mus.log || fail "no exit reason was printed"
+	! grep "lost count" /tmp/mus.log || fail "tasks were counted wrongly"
 }
 
 # no_kernel_error: the kernel never ended the scheduler by itself.

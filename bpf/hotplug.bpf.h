@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A CPU goes off line. The kernel waits until no runnable task is left there, asks us no more for that CPU, and
+ * moves elsewhere only what it finds on the CPU's own queue. So what waits on ours and belongs to that CPU
+ * goes there, by whichever CPU dispatches next; else the two would wait for each other.
+ */
+#ifndef MUS_HOTPLUG_BPF_H
+#define MUS_HOTPLUG_BPF_H
+
+#include "events.bpf.h"
+
+#define MUS_OFFLINE_NS 10000000000ull /* the kernel has taken its CPU off line by then */
+#define MUS_OFFLINE_SCAN 1024         /* tasks looked at on one queue */
+
+static __always_inline void cpu_came(s32 cpu)
+{
+	cpu_slot(cpu)->online = 1;
+	cpu_slot(cpu)->taken = 0;
+	__sync_fetch_and_add(&shared.online_count, 1);
+	post_event(MUS_EVENT_CPU, cpu, 0, 0, 1);
+}
+
+static __always_inline void cpu_goes(s32 cpu)
+{
+	u32 n = shared.cpu_count, i;
+
+	cpu_slot(cpu)->online = 0;
+	__sync_fetch_and_add(&shared.online_count, -1);
+	shared.offline_until_ns = now_ns() + MUS_OFFLINE_NS;
+	post_event(MUS_EVENT_CPU, cpu, 0, 0, 0);
+	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
+		if (cpu_slot(i)->online)
+			scx_bpf_kick_cpu(i, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
+	}
+}
+
+/* Hands the tasks on @queue that belong to an off-line CPU back to the kernel, on that CPU. */
+static __always_inline void hand_back(u64 queue)
+{
+	u64 local_on = SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON);
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	u32 i;
+
+	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
+		bpf_for(i, 0, MUS_OFFLINE_SCAN) {
+			struct task_ctx *t;
+			place_t at, local;
+			s32 cpu;
+
+			p = bpf_iter_scx_dsq_next(&it);
+			if (!p)
+				break;
+			cpu = scx_bpf_task_cpu(p);
+			t = task_ctx(p);
+			if (!t || cpu_slot(cpu)->online)
+				continue;
+			at = t->at;
+			local = place(MUS_STATE_LOCAL, place_shard(at), cpu);
+			if (place_state(at) != MUS_STATE_NONE && move(t, at, local) &&
+			    !dsq_move(&it, p, local_on | cpu))
+				move(t, local, at);
+		}
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+}
+
+static __noinline void hand_back_offline(void)
+{
+	u32 n = shared.cpu_count, i;
+
+	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
+		struct mus_cpu *slot = cpu_slot(i);
+
+		if (slot->online)
+			continue;
+		hand_back(queue_id(MUS_QUEUE_CPU, i));
+		hand_back(queue_id(MUS_QUEUE_SHARED, slot->shard));
+		hand_back(queue_id(MUS_QUEUE_HELD, slot->shard));
+		hand_back(queue_id(MUS_QUEUE_KERNEL, slot->shard));
+	}
+}
+
+static __always_inline bool going_offline(u64 now)
+{
+	return (s64)(shared.offline_until_ns - now) > 0;
+}
+
+#endif /* MUS_HOTPLUG_BPF_H */

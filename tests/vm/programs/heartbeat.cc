@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// heartbeat: many tasks in cgroups, each of which measures the longest time for which it could not run.
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+constexpr double kNs = 1e-9;
+constexpr std::size_t kMaxTasks = 1024;
+
+struct Spec {
+  std::string group;
+  int count = 1;
+  double work = 0;   // seconds; 0: never sleeps
+  double sleep = 0;  // seconds
+  std::optional<int> cpu;
+  int nice = 0;
+};
+
+// Written by its task alone, read by the parent when all have ended.
+struct Record {
+  double longest_wait, cpu_time, asked;  // seconds
+  std::uint64_t late;                    // waits beyond --limit
+  std::uint64_t beats;
+};
+
+struct Shared {
+  std::atomic<bool> go, stop;
+  Record records[kMaxTasks];
+};
+
+Shared* shared;
+
+double read_clock(clockid_t clock) {
+  timespec t{};
+  ::clock_gettime(clock, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * kNs;
+}
+
+double now() { return read_clock(CLOCK_MONOTONIC); }
+
+void sleep_until(double at) {
+  auto whole = static_cast<time_t>(at);
+  timespec t{.tv_sec = whole, .tv_nsec = static_cast<long>((at - static_cast<double>(whole)) / kNs)};
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, nullptr) == EINTR && !shared->stop) {}
+}
+
+// GROUP:COUNT[:WORK_MS/SLEEP_MS][@CPU][+NICE]
+Spec parse(const std::string& text) {
+  Spec spec;
+  char group[128] = "";
+  int used = 0;
+  if (std::sscanf(text.c_str(), "%127[^:]:%d%n", group, &spec.count, &used) != 2 || spec.count < 1)
+    throw CLI::ValidationError(text, "expected GROUP:COUNT[:WORK_MS/SLEEP_MS][@CPU][+NICE]");
+  spec.group = group;
+  const char* rest = text.c_str() + used;
+  if (*rest == ':') {
+    int more = 0;
+    if (std::sscanf(rest, ":%lf/%lf%n", &spec.work, &spec.sleep, &more) != 2)
+      throw CLI::ValidationError(text, "expected WORK_MS/SLEEP_MS after the second colon");
+    spec.work /= 1e3, spec.sleep /= 1e3;
+    rest += more;
+  }
+  for (int value = 0, more = 0; *rest; rest += more) {
+    char kind = *rest;
+    if (std::sscanf(rest + 1, "%d%n", &value, &more) != 1 || (kind != '@' && kind != '+'))
+      throw CLI::ValidationError(text, std::string("what is \"") + rest + "\"?");
+    ++more;
+    if (kind == '@') spec.cpu = value;
+    else spec.nice = value;
+  }
+  return spec;
+}
+
+void enter_cgroup(const std::string& group) {
+  std::ofstream procs("/sys/fs/cgroup/" + group + "/cgroup.procs");
+  procs << ::getpid() << std::flush;
+  if (!procs) {
+    std::fprintf(stderr, "heartbeat: cannot enter cgroup %s: make it first\n", group.c_str());
+    ::_exit(2);
+  }
+}
+
+void run_task(const Spec& spec, Record& record, double limit) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  enter_cgroup(spec.group);
+  if (spec.cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(*spec.cpu, &set);
+    ::sched_setaffinity(0, sizeof(set), &set);
+  }
+  if (spec.nice) ::setpriority(PRIO_PROCESS, 0, spec.nice);
+  while (!shared->go) ::usleep(1000);
+  double begun = now(), cpu_before = read_clock(CLOCK_PROCESS_CPUTIME_ID), last = begun;
+  auto beat = [&](double at) {  // `at`: when it could have run
+    double t = now(), wait = t - at;
+    record.longest_wait = std::max(record.longest_wait, wait);
+    record.late += wait > limit;
+    ++record.beats;
+    return t;
+  };
+  while (!shared->stop.load(std::memory_order_relaxed)) {
+    if (spec.sleep == 0) {
+      last = beat(last);
+      continue;
+    }
+    double used = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    while (read_clock(CLOCK_PROCESS_CPUTIME_ID) - used < spec.work && !shared->stop) last = beat(last);
+    double wake = now() + spec.sleep;
+    sleep_until(wake);
+    if (!shared->stop) last = beat(wake);
+  }
+  record.cpu_time = read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
+  record.asked = spec.sleep == 0 ? now() - begun : record.cpu_time;
+  ::_exit(0);
+}
+
+nlohmann::json group_report(const std::vector<Spec>& specs) {
+  nlohmann::json groups = nlohmann::json::array();
+  std::size_t index = 0;
+  double all = 0;
+  for (const Spec& spec : specs) {
+    double wait = 0, cpu = 0, least = 1e9;
+    std::uint64_t late = 0;
+    for (int i = 0; i < spec.count; ++i) {
+      const Record& r = shared->records[index++];
+      wait = std::max(wait, r.longest_wait);
+      cpu += r.cpu_time;
+      least = std::min(least, r.cpu_time);
+      late += r.late;
+    }
+    all += cpu;
+    groups.push_back({{"group", spec.group}, {"tasks", spec.count}, {"cpu_s", cpu}, {"least_cpu_s", least},
+                      {"longest_wait_ms", wait * 1e3}, {"late", late}});
+    if (spec.cpu) groups.back()["cpu"] = *spec.cpu;
+  }
+  for (auto& group : groups) group["share"] = all > 0 ? group["cpu_s"].get<double>() / all : 0;
+  return groups;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Tasks in cgroups that measure the longest time for which each could not run.\n\n"
+               "example: heartbeat --seconds 10 --limit 100 a:2@0 a:2@1 b:4:1/9"};
+  std::vector<std::string> texts;
+  double seconds = 10, limit_ms = 100;
+  bool json = false, fail_late = false;
+  app.add_option("TASKS", texts, "GROUP:COUNT[:WORK_MS/SLEEP_MS][@CPU][+NICE]; without WORK/SLEEP they never sleep")->required();
+  app.add_option("--seconds", seconds, "how long; SIGTERM ends it earlier")->capture_default_str();
+  app.add_option("--limit", limit_ms, "waits longer than this many ms are counted as late")->capture_default_str();
+  app.add_flag("--fail", fail_late, "exit with 1 if any wait was late");
+  app.add_flag("--json", json, "print JSON");
+  std::vector<Spec> specs;
+  try {
+    app.parse(argc, argv);
+    for (const auto& text : texts) specs.push_back(parse(text));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+
+  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return std::perror("heartbeat: mmap"), 2;
+  shared = new (memory) Shared{};
+  std::size_t tasks = 0;
+  for (const Spec& spec : specs) {
+    for (int i = 0; i < spec.count; ++i) {
+      if (tasks == kMaxTasks) return std::fprintf(stderr, "heartbeat: at most %zu tasks\n", kMaxTasks), 2;
+      Record& record = shared->records[tasks++];
+      pid_t pid = ::fork();
+      if (pid < 0) return std::perror("heartbeat: fork"), 2;
+      if (pid == 0) run_task(spec, record, limit_ms / 1e3);
+    }
+  }
+  auto end_early = [](int) { shared->stop = true; };
+  std::signal(SIGTERM, end_early);
+  std::signal(SIGINT, end_early);
+  ::usleep(200'000);  // all are in their cgroups
+  shared->go = true;
+  sleep_until(now() + seconds);
+  shared->stop = true;
+  int failed = 0;
+  for (int status; ::wait(&status) > 0;) failed |= status;
+
+  auto groups = group_report(specs);
+  double longest = 0;
+  std::uint64_t late = 0;
+  for (const auto& g : groups) {
+    longest = std::max(longest, g["longest_wait_ms"].get<double>());
+    late += g["late"].get<std::uint64_t>();
+  }
+  if (json) {
+    std::cout << nlohmann::json{{"longest_wait_ms", longest}, {"late", late}, {"groups", groups}}.dump() << "\n";
+  } else {
+    for (std::size_t i = 0; i < groups.size(); ++i)
+      std::printf("%-24s %4d tasks  %8.3f s  %5.1f %%  longest wait %8.1f ms  %llu late\n", texts[i].c_str(), specs[i].count,
+                  groups[i]["cpu_s"].get<double>(), 100 * groups[i]["share"].get<double>(),
+                  groups[i]["longest_wait_ms"].get<double>(), groups[i]["late"].get<unsigned long long>());
+    std::printf("longest wait %.1f ms\n", longest);
+  }
+  return failed ? 2 : fail_late && late ? 1 : 0;
+}
