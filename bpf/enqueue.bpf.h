@@ -60,6 +60,34 @@ static __always_inline u64 slice_left(const struct task_ctx *t)
 	return t->flags & MUS_TASK_YIELDED || t->slice_ns < MUS_RESUME_MIN_NS ? 0 : t->slice_ns;
 }
 
+/* Waits with the kernel's own for any CPU, which takes turns between them and everybody else. */
+static __always_inline void queue_kernel(struct task_struct *p, struct task_ctx *t, u32 route, u64 enq_flags)
+{
+	u32 shard = shard_of_cpu(scx_bpf_task_cpu(p));
+	s32 idle;
+
+	t->route = route;
+	t->slice_ns = shared.slice_ns;
+	enter(t, place(MUS_STATE_KERNEL, shard, -1));
+	dsq_insert(p, queue_id(MUS_QUEUE_KERNEL, shard), t->slice_ns, enq_flags);
+	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0); /* the CPU that it was on may have been taken */
+	if (idle >= 0)
+		scx_bpf_kick_cpu(idle, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
+}
+
+/*
+ * Its end is the kernel's own work, which others may wait for. Userspace can not decide on it: it has no pid any more.
+ */
+static __always_inline void enqueue_exiting(struct task_struct *p, struct task_ctx *t, bool wakeup, u64 enq_flags)
+{
+	bool taken = cpu_slot(scx_bpf_task_cpu(p))->taken;
+
+	if (!taken && (wakeup || slice_left(t)))
+		insert_local(p, t, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
+	else
+		queue_kernel(p, t, MUS_ROUTE_KERNEL, enq_flags);
+}
+
 /*
  * The kernel's and the daemon's own: next on their CPU when they wake. One that used up its slice takes
  * turns with everybody else, so that a thread that spins cannot starve a CPU.
@@ -68,7 +96,6 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 					       u64 enq_flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
-	u32 shard = shard_of_cpu(cpu);
 	bool taken = cpu_slot(cpu)->taken;
 
 	if (wakeup && (!taken || p->nr_cpus_allowed == 1)) {
@@ -80,10 +107,7 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 		insert_local(p, t, route, slice_left(t), enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
 		return;
 	}
-	t->route = route;
-	t->slice_ns = shared.slice_ns;
-	enter(t, place(MUS_STATE_KERNEL, shard, -1));
-	dsq_insert(p, queue_id(MUS_QUEUE_KERNEL, shard), t->slice_ns, enq_flags);
+	queue_kernel(p, t, route, enq_flags);
 }
 
 /* Its decision still stands: at the head of its CPU's queue, with what is left of its slice. */
@@ -136,8 +160,17 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	if (shared.flags & MUS_CONFIG_DFL_CGROUPS)
 		t->cgroup_id = p->cgroups->dfl_cgrp->kn->id;
 
+	/* For a moment, in the kernel: nobody else can run it, and others may wait for it. */
+	if (migration_disabled(p, enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_REENQ) ? 2 : 1)) {
+		insert_local(p, t, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
+		return;
+	}
 	if (is_daemon(p)) {
 		enqueue_privileged(p, t, MUS_ROUTE_DAEMON, wakeup, enq_flags);
+		return;
+	}
+	if (p->flags & PF_EXITING) {
+		enqueue_exiting(p, t, wakeup, enq_flags);
 		return;
 	}
 	if (kernel_owned(p, t)) {

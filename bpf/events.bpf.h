@@ -51,11 +51,8 @@ static __always_inline void event_submit(struct mus_event *e, u64 now)
 static __always_inline void fill_affinity(struct mus_event *e, const struct task_struct *p,
 					  const struct cpumask *allowed)
 {
-	/* A program that runs on behalf of p itself may have pinned it for the moment: that is not p's wish. */
-	bool own = p->pid == (s32)bpf_get_current_pid_tgid();
-
 	e->allowed_count = p->nr_cpus_allowed;
-	if (p->migration_disabled > (own ? 1 : 0)) {
+	if (migration_disabled(p, 2)) {
 		e->affinity = MUS_AFFINITY_ONE;
 		e->allowed_count = 1;
 		e->allowed_cpu = scx_bpf_task_cpu(p);

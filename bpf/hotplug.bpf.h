@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A CPU goes off line. The kernel waits until no runnable task is left there, asks us no more for that CPU, and
- * moves elsewhere only what it finds on the CPU's own queue. So what waits on ours and belongs to that CPU
- * goes there, by whichever CPU dispatches next; else the two would wait for each other.
+ * A CPU goes off line. The kernel asks us no more for a CPU that is not active, long before it tells us that it is off
+ * line, and waits meanwhile until all that has begun there has run on; then, until no task is left. It moves
+ * elsewhere what it finds on the CPU's own queue only. So what waits on our queues and belongs to that CPU goes
+ * there, by whichever CPU dispatches next; else the kernel and that task would wait for each other.
  */
 #ifndef MUS_HOTPLUG_BPF_H
 #define MUS_HOTPLUG_BPF_H
@@ -10,6 +11,7 @@
 #include "events.bpf.h"
 
 #define MUS_OFFLINE_NS 10000000000ull /* the kernel has taken its CPU off line by then */
+#define MUS_ACTIVE_LOOK_NS 4000000    /* how often the kernel's mask of active CPUs is looked at */
 #define MUS_OFFLINE_SCAN 1024         /* tasks looked at on one queue */
 
 static __always_inline void cpu_came(s32 cpu)
@@ -34,6 +36,18 @@ static __always_inline void cpu_goes(s32 cpu)
 	}
 }
 
+/* Off line, or on its way there: the kernel gives it nothing of ours to run. */
+static __always_inline bool inactive(s32 cpu)
+{
+	u64 word = ~0ull;
+
+	if (!cpu_slot(cpu)->online)
+		return true;
+	if (&__cpu_active_mask)
+		bpf_probe_read_kernel(&word, sizeof(word), (const u64 *)&__cpu_active_mask + ((u32)cpu >> 6));
+	return !(word >> (cpu & 63) & 1);
+}
+
 /* Hands the tasks on @queue that belong to an off-line CPU back to the kernel, on that CPU. */
 static __always_inline void hand_back(u64 queue)
 {
@@ -53,7 +67,7 @@ static __always_inline void hand_back(u64 queue)
 				break;
 			cpu = scx_bpf_task_cpu(p);
 			t = task_ctx(p);
-			if (!t || cpu_slot(cpu)->online)
+			if (!t || !inactive(cpu))
 				continue;
 			at = t->at;
 			local = place(MUS_STATE_LOCAL, place_shard(at), cpu);
@@ -72,7 +86,7 @@ static __noinline void hand_back_offline(void)
 	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
 		struct mus_cpu *slot = cpu_slot(i);
 
-		if (slot->online)
+		if (!inactive(i))
 			continue;
 		hand_back(queue_id(MUS_QUEUE_CPU, i));
 		hand_back(queue_id(MUS_QUEUE_SHARED, slot->shard));
@@ -81,9 +95,23 @@ static __noinline void hand_back_offline(void)
 	}
 }
 
+/* Whether some CPU is on its way off line. */
 static __always_inline bool going_offline(u64 now)
 {
-	return (s64)(shared.offline_until_ns - now) > 0;
+	u32 n = shared.cpu_count, i;
+
+	if ((s64)(shared.offline_until_ns - now) > 0)
+		return true;
+	if (!&__cpu_active_mask || now - shared.active_looked_ns < MUS_ACTIVE_LOOK_NS)
+		return false;
+	shared.active_looked_ns = now;
+	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
+		if (cpu_slot(i)->online && inactive(i)) {
+			shared.offline_until_ns = now + MUS_OFFLINE_NS;
+			return true;
+		}
+	}
+	return false;
 }
 
 #endif /* MUS_HOTPLUG_BPF_H */

@@ -71,6 +71,7 @@ struct task_struct {
 	int nr_cpus_allowed;
 	const struct cpumask *cpus_ptr;
 	unsigned short migration_disabled;
+	int on_cpu;
 	int pid;
 	int tgid;
 	char comm[16];
@@ -160,6 +161,7 @@ enum scx_enq_flags {
 	SCX_ENQ_HEAD,
 	SCX_ENQ_CPU_SELECTED,
 	SCX_ENQ_PREEMPT,
+	SCX_ENQ_REENQ,
 };
 enum scx_deq_flags {
 	SCX_DEQ_SLEEP,
@@ -178,7 +180,8 @@ enum scx_dsq_id_flags {
 
 #define SCX_ENUM(type, name) bpf_core_enum_value(enum type, name)
 
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+#define PF_KTHREAD 0x00200000
 
 #ifndef EBUSY
 #define ENOENT 2
@@ -239,6 +242,7 @@ bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak;
 u32 scx_bpf_reenqueue_local(void) __ksym __weak;
 u64 scx_bpf_now(void) __ksym __weak;
 u32 scx_bpf_nr_cpu_ids(void) __ksym __weak;
+extern const void __cpu_active_mask __ksym __weak;
 
 /* The scheduler clock: cheap, because the kernel has read it already when it calls us. */
 static __always_inline u64 now_ns(void)

@@ -223,7 +223,10 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 }
 
-/* The task goes to another scheduling class: for userspace the same as an exit, until it comes back. */
+/*
+ * The task goes to another scheduling class: for userspace the same as an exit, until it comes back. If it runs, it
+ * takes its CPU along: the kernel calls cpu_release only when one task follows another.
+ */
 SEC("struct_ops/mus_disable")
 void BPF_PROG(mus_disable, struct task_struct *p)
 {
@@ -231,6 +234,8 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 
 	if (!t)
 		return;
+	if (bpf_core_field_exists(p->on_cpu) && p->on_cpu && !(p->flags & PF_EXITING))
+		cpu_slot(scx_bpf_task_cpu(p))->taken = 1;
 	enter(t, nowhere());
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());

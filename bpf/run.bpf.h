@@ -32,6 +32,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	}
 	t->flags &= ~MUS_TASK_YIELDED;
 	t->run_start_ns = p->se.sum_exec_runtime;
+	slot->taken = 0;
 	slot->route = t->route;
 	slot->running_pid = p->pid;
 	slot->running_since_ns = now;

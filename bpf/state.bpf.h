@@ -219,6 +219,12 @@ static __always_inline bool kernel_owned(const struct task_struct *p, const stru
 	return t->flags & MUS_TASK_KERNEL || ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1);
 }
 
+/* Programs that run on behalf of @p itself, one or, in cpu_release, two, have pinned it for the moment: not counted. */
+static __always_inline bool migration_disabled(const struct task_struct *p, u32 programs)
+{
+	return p->migration_disabled > (p->pid == (s32)bpf_get_current_pid_tgid() ? programs : 0);
+}
+
 /* Counts a task in (+1) or out (-1) of where it is. */
 static __always_inline void count_place(place_t at, s64 n)
 {

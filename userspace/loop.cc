@@ -2,8 +2,11 @@
 #include "loop.h"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace mus {
 namespace {
@@ -11,7 +14,6 @@ namespace {
 constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
 constexpr Duration kPublishEvery = 250ms;
-constexpr std::size_t kSnapshotsAhead = 8;
 
 /// A word that the kernel half writes too.
 template <typename T>
@@ -21,8 +23,22 @@ std::atomic_ref<T> shared_word(T& word) {
 
 }  // namespace
 
-Loop::Loop(KernelHalf& kernel, PolicyDriver& driver)
-    : kernel_(kernel), driver_(driver), commands_(1024), snapshots_(kSnapshotsAhead), snapshot_token_(snapshots_) {}
+Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare)
+    : kernel_(kernel),
+      driver_(driver),
+      spare_(&spare),
+      commands_(kCommands),
+      replies_(2 * kCommands),
+      reply_token_(replies_),
+      reply_bell_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      written_(kSnapshots),
+      blank_(kSnapshots),
+      written_token_(written_) {
+  for (auto& snapshot : snapshot_storage_) {
+    snapshot = std::make_unique<Snapshot>();
+    blank_.enqueue(snapshot.get());
+  }
+}
 
 Loop::~Loop() { stop(); }
 
@@ -46,9 +62,27 @@ void Loop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Loop::post(const Command& command) {
-  commands_.enqueue(command);
+bool Loop::post(const Command& command) {
+  if (under_way_ == kCommands || !commands_.enqueue(command)) return false;
+  ++under_way_;
   events_->wake();
+  return true;
+}
+
+bool Loop::take(Reply& reply) {
+  std::uint64_t rung;
+  if (!replies_.try_dequeue(reply)) {
+    [[maybe_unused]] auto bytes = ::read(reply_bell_.get(), &rung, sizeof(rung));
+    if (!replies_.try_dequeue(reply)) return false;  // one that came just before the bell was silenced
+  }
+  if (reply.ticket) --under_way_;
+  return true;
+}
+
+const Snapshot* Loop::snapshot() {
+  for (Snapshot* next; written_.try_dequeue(next); newest_ = next)
+    if (newest_) blank_.enqueue(newest_);
+  return newest_;
 }
 
 void Loop::run() {
@@ -71,25 +105,61 @@ bool Loop::pass() {
   std::size_t drained = events_->drain();
   shared_word(shared.looked_ns).store(to_ns(driver_.now()), std::memory_order_relaxed);
 
-  for (Command command; commands_.try_dequeue(command);) obey(command);
+  obey_commands();
   if (shared_word(shared.resync_wanted).exchange(0)) {
     kernel_.resync();
     drained += events_->drain();
   }
   std::size_t sent = driver_.decide(queues(), [this](const mus_decision& d) { return decisions_->write(d); });
   if (sent) driver_.set_now(kernel_.commit());
+  if (driver_.policy_failed()) replace_failed();
 
-  ++snapshot_.passes;
+  ++passes_;
   if (driver_.now() - published_ >= kPublishEvery) publish();
   return drained == EventReader::kAtOnce;
 }
 
-void Loop::obey(const Command& command) {
+void Loop::obey_commands() {
+  bool answered = false;
+  for (Command command; commands_.try_dequeue(command); answered = true) answer(obey(command));
+  if (answered) ring();
+}
+
+Reply Loop::obey(const Command& command) {
+  Reply reply{.ticket = command.ticket};
   switch (command.kind) {
     case Command::Kind::kSetWeight:
-      driver_.set_weight_override(command.cgroup, command.weight);
-      return;
+      if (!driver_.set_weight_override(command.cgroup, command.weight)) reply.result = Reply::Result::kFull;
+      return reply;
+    case Command::Kind::kUsePolicy:
+      reply.retired = std::exchange(spare_, &driver_.policy());
+      reply.handed_over = use(*command.policy);
+      return reply;
   }
+  return reply;
+}
+
+std::uint32_t Loop::use(Policy& policy) {
+  std::uint32_t handed_over = driver_.use(policy);
+  shared_word(kernel_.shared().event_mask).store(policy.wanted_events(), std::memory_order_relaxed);
+  return handed_over;
+}
+
+// The last good policy takes over. If that fails too there is no policy to be had: the kernel half goes on alone.
+void Loop::replace_failed() {
+  if (!spare_) std::abort();
+  ++policy_faults_;
+  Policy& failed = driver_.policy();
+  use(*std::exchange(spare_, nullptr));
+  answer({.retired = &failed});
+  ring();
+}
+
+void Loop::answer(const Reply& reply) { replies_.try_enqueue(reply_token_, reply); }
+
+void Loop::ring() {
+  std::uint64_t one = 1;
+  [[maybe_unused]] auto written = ::write(reply_bell_.get(), &one, sizeof(one));
 }
 
 PolicyDriver::Queues Loop::queues() {
@@ -105,19 +175,37 @@ PolicyDriver::Queues Loop::queues() {
   return {.shared = static_cast<std::uint32_t>(queued), .cpus = {cpus_.data(), n}};
 }
 
-// If the control thread is slow the snapshot is dropped: nothing here waits for it or allocates for it.
+// If the control thread is slow this one is left out: nothing here waits for it or allocates for it.
 void Loop::publish() {
   published_ = driver_.now();
-  snapshot_.driver = driver_.counters();
-  snapshot_.tasks = driver_.tasks().size();
-  snapshot_.cgroups = driver_.cgroups().size();
-  snapshot_.share_count = 0;
-  driver_.cgroups().for_each([this](Cgroup& cgroup) {
-    if (snapshot_.share_count >= snapshot_.shares.size()) return;
-    double share = driver_.policy().entitled_share(cgroup);
-    if (share != 0) snapshot_.shares[snapshot_.share_count++] = {.id = cgroup.id, .entitled = share};
+  Snapshot* snapshot;
+  if (!blank_.try_dequeue(snapshot)) return;
+  snapshot->at = driver_.now();
+  snapshot->driver = driver_.counters();
+  snapshot->policy = driver_.policy().name();
+  snapshot->policy_faults = policy_faults_;
+  snapshot->tasks = driver_.tasks().size();
+  snapshot->cgroups = driver_.cgroups().size();
+  snapshot->passes = passes_;
+  snapshot->group_count = 0;
+  driver_.cgroups().for_each([&](Cgroup& cgroup) {
+    if (snapshot->group_count == Snapshot::kGroups) return;
+    Promise promise = driver_.promise(cgroup);
+    snapshot->groups[snapshot->group_count++] = {
+        .id = cgroup.id,
+        .parent = cgroup.parent ? cgroup.parent->id : CgroupId{},
+        .depth = static_cast<std::uint32_t>(CgroupTree::depth(cgroup)),
+        .weight = cgroup.weight().value,
+        .kernel_weight = cgroup.kernel_weight.value,
+        .set = cgroup.override_,
+        .runnable = cgroup.runnable,
+        .promised = promise.share,
+        .promised_own = promise.own_share,
+        .lag = promise.lag,
+        .run_time = cgroup.run_time,
+    };
   });
-  if (snapshots_.size_approx() < kSnapshotsAhead) (void)snapshots_.try_enqueue(snapshot_token_, snapshot_);
+  written_.try_enqueue(written_token_, snapshot);
 }
 
 }  // namespace mus

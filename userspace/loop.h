@@ -13,65 +13,70 @@
 #include <mus/result.h>
 
 #include "core/policy_driver.h"
+#include "kernel/fd.h"
 #include "kernel/kernel_half.h"
+#include "messages.h"
 #include "rings/decision_writer.h"
 #include "rings/event_reader.h"
 
 namespace mus {
 
-/// control thread -> scheduler thread.
-struct Command {
-  enum class Kind : std::uint8_t { kSetWeight } kind{};
-  CgroupId cgroup{};
-  std::uint32_t weight = 0;  ///< 0 takes the override back
-};
-
-/// scheduler thread -> control thread, about once a second: what only the scheduler thread may read.
-struct Snapshot {
-  struct Share {
-    CgroupId id{};
-    double entitled = 0;  ///< fraction of the machine, 0..1; negative: the policy does not say
-  };
-  DriverCounters driver;
-  std::uint64_t tasks = 0;
-  std::uint64_t cgroups = 0;
-  std::uint64_t passes = 0;  ///< times around the loop
-  std::uint32_t share_count = 0;
-  std::array<Share, 256> shares;  ///< cgroups with runnable tasks, as many as fit
-};
-
 /// The pump, on a thread of its own: drain events, decide, commit decisions, wait until asked.
-/// Threads: run by start(); post() and take() from the control thread, through queues without locks.
+/// Threads: run by start(); post(), take() and snapshot() from the control thread, through queues without locks.
 /// Errors:  start() -> kExitInternal when the rings cannot be opened.
 /// Cost:    no lock, allocation or logging once it runs; one system call for each batch of decisions, one for
 ///          each wait.
 class Loop {
  public:
-  Loop(KernelHalf& kernel, PolicyDriver& driver);
+  /// `spare` takes over if the driver's policy fails. Policies belong to the control thread, which may delete one
+  /// when a Reply has retired it.
+  Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare);
   ~Loop();
 
   [[nodiscard]] Result<void> start();
   void stop();
 
-  void post(const Command& command);
-  [[nodiscard]] bool take(Snapshot& snapshot) { return snapshots_.try_dequeue(snapshot); }
+  /// False: too many commands are under way; take replies first.
+  [[nodiscard]] bool post(const Command& command);
+  [[nodiscard]] bool take(Reply& reply);
+  /// An eventfd, readable when there are replies.
+  [[nodiscard]] int replies_fd() const { return reply_bell_.get(); }
+  /// The newest; valid until the next call. Null: none yet.
+  [[nodiscard]] const Snapshot* snapshot();
 
  private:
+  static constexpr std::size_t kCommands = 1024;
+  static constexpr std::size_t kSnapshots = 4;
+
   void run();
   bool pass();
-  void obey(const Command& command);
+  void obey_commands();
+  [[nodiscard]] Reply obey(const Command& command);
+  std::uint32_t use(Policy& policy);
+  void replace_failed();
+  void answer(const Reply& reply);
+  void ring();
   void publish();
   [[nodiscard]] PolicyDriver::Queues queues();
 
   KernelHalf& kernel_;
   PolicyDriver& driver_;
+  Policy* spare_;
   std::unique_ptr<EventReader> events_;
   std::unique_ptr<DecisionWriter> decisions_;
   moodycamel::ConcurrentQueue<Command> commands_;
-  moodycamel::ConcurrentQueue<Snapshot> snapshots_;
-  moodycamel::ProducerToken snapshot_token_;
+  moodycamel::ConcurrentQueue<Reply> replies_;
+  moodycamel::ProducerToken reply_token_;
+  Fd reply_bell_;
+  std::array<std::unique_ptr<Snapshot>, kSnapshots> snapshot_storage_;
+  moodycamel::ConcurrentQueue<Snapshot*> written_;  // scheduler -> control
+  moodycamel::ConcurrentQueue<Snapshot*> blank_;    // control -> scheduler
+  moodycamel::ProducerToken written_token_;
+  Snapshot* newest_ = nullptr;  // this and the next are the control thread's
+  std::size_t under_way_ = 0;
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
-  Snapshot snapshot_;
+  std::uint64_t passes_ = 0;
+  std::uint64_t policy_faults_ = 0;
   Time published_{};
   std::atomic<bool> stopping_ = false;
   std::jthread thread_;

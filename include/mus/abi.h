@@ -283,7 +283,7 @@ struct mus_shared {
 	__u64 started_ns;      /* when the kernel half was enabled */
 	__u64 stalled_ns;      /* value of asked_ns in the stall that was counted last */
 	__u64 offline_until_ns; /* a CPU goes off line: until then its tasks are looked for on every queue */
-	__u64 reserved[1];
+	__u64 active_looked_ns; /* when the kernel's mask of active CPUs was looked at last */
 
 	struct mus_exit exit;
 	__u64 reserved_exit[6];

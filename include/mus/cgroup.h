@@ -20,9 +20,10 @@ class Cgroup : public boost::intrusive::unordered_set_base_hook<>, public boost:
   Weight kernel_weight;        ///< cpu.weight
   std::uint32_t override_ = 0; ///< weight set through mus; 0: none
   std::uint32_t users = 0;     ///< tasks and child cgroups that point here
+  std::uint32_t runnable = 0;  ///< tasks directly in it that are not kAway
   bool removed = false;        ///< gone from the kernel; kept while it has users
   Duration run_time{};         ///< CPU time that its own tasks used, as far as events have told
-  PolicyArea<160> policy;      ///< the policy's own
+  PolicyArea<256> policy;      ///< the policy's own
 
   /// The weight that counts: what mus was told, else cpu.weight, else 100.
   [[nodiscard]] Weight weight() const { return override_ ? Weight{override_} : kernel_weight; }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <mus/cgroup.h>
 #include <mus/task.h>
@@ -47,9 +48,35 @@ struct Room {
   std::uint32_t queued = 0;       ///< tasks decided for any CPU that have not begun, this round's included
 };
 
+/// An option of a policy: a whole number, given by --set or `musctl policy use --set`.
+struct PolicyOption {
+  std::string_view name;  ///< with its unit, such as "slice-us"
+  std::string_view help;
+  std::uint64_t least, most, usual;
+};
+
+/// What a policy is made with.
 struct PolicyConfig {
+  struct Setting {
+    std::string_view name;
+    std::uint64_t value;
+  };
   Duration slice = 4ms;
-  std::uint32_t online = 1;
+  std::uint32_t online = 1;        ///< CPUs on line
+  std::vector<Setting> settings;   ///< options that were given, checked against those of the registry
+
+  [[nodiscard]] std::uint64_t get(std::string_view name, std::uint64_t usual) const {
+    for (const Setting& setting : settings)
+      if (setting.name == name) return setting.value;
+    return usual;
+  }
+};
+
+/// What a policy promises to a cgroup now: told to people, and kept by the kernel half when userspace is away.
+struct Promise {
+  double share = -1;      ///< fraction of the machine, 0..1, for it and all below; negative: the policy does not say
+  double own_share = -1;  ///< the part of that for the tasks directly in it
+  Duration lag{};         ///< CPU time that it is owed, within its parent, against that
 };
 
 enum class Change : std::uint8_t { kWeight, kAffinity, kCgroup };
@@ -59,7 +86,8 @@ enum class CgroupChange : std::uint8_t { kAdded, kWeight, kRemoved };
 /// it to userspace/policies/registry.cc; docs/adding_a_policy.md walks through `fifo`.
 /// Units:   Duration and Time are nanoseconds; weights 1..10000.
 /// Threads: every callback comes from the scheduler thread, never two at a time.
-/// Errors:  none are reported; a callback must not throw, block, allocate or make a system call.
+/// Errors:  none are reported; a callback must not throw, block, allocate or make a system call. One that throws, or
+///          decides nonsense again and again, is replaced by the policy before it.
 /// Cost:    O(log n) in the number of runnable tasks is expected of each.
 class Policy {
  public:
@@ -97,9 +125,8 @@ class Policy {
     (void)cgroup, (void)change, (void)now;
   }
 
-  /// The fraction of the machine, 0..1, that the runnable tasks directly in `cgroup` are entitled to now;
-  /// negative: this policy does not say. The kernel half keeps to it when userspace is away.
-  [[nodiscard]] virtual double entitled_share(const Cgroup& cgroup) const { return (void)cgroup, -1.0; }
+  /// What `cgroup` is entitled to now. Zero while nothing in it is runnable.
+  [[nodiscard]] virtual Promise promise(const Cgroup& cgroup) { return (void)cgroup, Promise{}; }
 };
 
 }  // namespace mus

@@ -38,7 +38,7 @@ class Watched final : public Policy {
   [[nodiscard]] StandingOrder standing_order(Task& t, Time now) override { return inner_->standing_order(t, now); }
   void task_changed(Task& t, Change c, Cgroup* from, Time now) override { inner_->task_changed(t, c, from, now); }
   void cgroup_changed(Cgroup& c, CgroupChange change, Time now) override { inner_->cgroup_changed(c, change, now); }
-  [[nodiscard]] double entitled_share(const Cgroup& c) const override { return inner_->entitled_share(c); }
+  [[nodiscard]] Promise promise(const Cgroup& c) override { return inner_->promise(c); }
 
  private:
   std::unique_ptr<Policy> inner_;

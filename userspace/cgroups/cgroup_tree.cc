@@ -72,18 +72,18 @@ void CgroupTree::release(Cgroup& cgroup) {
   release(*parent);
 }
 
-Cgroup* CgroupTree::set_override(CgroupId id, std::uint32_t weight) {
+bool CgroupTree::set_override(CgroupId id, std::uint32_t weight) {
   auto given = std::ranges::find(overrides_, id, &Override::id);
   if (given == overrides_.end()) {
-    if (weight && overrides_.size() < overrides_.capacity()) overrides_.push_back({id, weight});
+    if (weight && overrides_.size() == overrides_.capacity()) return false;
+    if (weight) overrides_.push_back({id, weight});
   } else if (weight) {
     given->weight = weight;
   } else {
     overrides_.erase(given);
   }
-  Cgroup* cgroup = find(id);
-  if (cgroup) cgroup->override_ = weight;
-  return cgroup;
+  if (Cgroup* cgroup = find(id)) cgroup->override_ = weight;
+  return true;
 }
 
 }  // namespace mus

@@ -4,6 +4,7 @@
 #include <boost/intrusive/slist.hpp>
 #include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <mus/cgroup.h>
@@ -39,14 +40,32 @@ class CgroupTree {
   void release(Cgroup& cgroup);
 
   /// The weight that an operator gives, before the cgroup is known or after; 0 takes it back.
-  /// Returns the cgroup if it is known.
-  Cgroup* set_override(CgroupId id, std::uint32_t weight);
+  /// False: no room for more of them.
+  bool set_override(CgroupId id, std::uint32_t weight);
 
   [[nodiscard]] std::size_t size() const { return set_.size(); }
 
   template <typename F>
   void for_each(F&& f) {
     for (Cgroup& cgroup : set_) f(cgroup);
+  }
+
+  /// The same, parents before children; O(cgroups x depth).
+  template <typename F>
+  void for_each_from_root(F&& f) {
+    bool deeper = true;
+    for (std::size_t level = 0; std::exchange(deeper, false); ++level) {
+      for (Cgroup& cgroup : set_) {
+        if (depth(cgroup) != level) continue;
+        f(cgroup);
+        deeper = true;
+      }
+    }
+  }
+  [[nodiscard]] static std::size_t depth(const Cgroup& cgroup) {
+    std::size_t levels = 0;
+    for (const Cgroup* c = cgroup.parent; c; c = c->parent) ++levels;
+    return levels;
   }
 
  private:

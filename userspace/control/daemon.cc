@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
@@ -93,20 +94,24 @@ class Control {
   }
 
   void take_snapshots() {
-    while (loop_.take(snapshot_)) {}
+    for (Reply reply; loop_.take(reply);) {}
+    const Snapshot* newest = loop_.snapshot();
+    if (!newest || newest == snapshot_) return;
+    snapshot_ = newest;
     // 100 is what an ordinary cgroup has: scaled so that the average of those that run is 100.
-    double scale = 100.0 * snapshot_.share_count;
-    for (std::uint32_t i = 0; i < snapshot_.share_count; ++i) {
-      const auto& share = snapshot_.shares[i];
-      auto weight = share.entitled < 0 ? 0u : std::max(1u, static_cast<std::uint32_t>(share.entitled * scale));
-      kernel_.set_effective_weight(share.id, weight);
+    std::span groups(snapshot_->groups.data(), snapshot_->group_count);
+    double scale = 100.0 * static_cast<double>(std::ranges::count_if(groups, [](const auto& g) { return g.promised_own != 0; }));
+    for (const Snapshot::Group& group : groups) {
+      if (group.promised_own == 0) continue;
+      auto weight = group.promised_own < 0 ? 0u : std::max(1u, static_cast<std::uint32_t>(group.promised_own * scale));
+      kernel_.set_effective_weight(group.id, weight);
     }
   }
 
   void write_json() const {
     if (options_.stats_json.empty()) return;
     std::ofstream file(options_.stats_json);
-    file << stats_json(read_totals(kernel_.shared()), snapshot_, options_.policy).dump() << "\n";
+    file << stats_json(read_totals(kernel_.shared()), snapshot(), options_.policy).dump() << "\n";
     if (!file) std::fprintf(stderr, "mus-userland: %s cannot be written\n", options_.stats_json.c_str());
   }
 
@@ -115,17 +120,22 @@ class Control {
     Totals after = read_totals(kernel_.shared());
     auto now = WallClock::now();
     if (lines_++ % 20 == 0) std::puts(stats_head().c_str());
-    std::puts(stats_line(before_, after, std::chrono::duration<double>(now - before_at_).count(), snapshot_).c_str());
+    std::puts(stats_line(before_, after, std::chrono::duration<double>(now - before_at_).count(), snapshot()).c_str());
     std::fflush(stdout);
     before_ = after;
     before_at_ = now;
+  }
+
+  [[nodiscard]] const Snapshot& snapshot() const {
+    static const Snapshot none;
+    return snapshot_ ? *snapshot_ : none;
   }
 
   const Options& options_;
   KernelHalf& kernel_;
   Loop& loop_;
   const KernelBtf& btf_;
-  Snapshot snapshot_{};
+  const Snapshot* snapshot_ = nullptr;
   Totals before_{};
   WallClock::time_point before_at_;
   std::uint64_t lines_ = 0;
@@ -144,8 +154,9 @@ int run_daemon(const Options& given) {
   auto online = static_cast<std::uint32_t>(std::ranges::count(topology.online, true));
   PolicyConfig config{.slice = options.slice, .online = std::max(1u, online)};
   auto policy = (*find_policy(options.policy))->make(config);
+  auto spare = (*find_policy("fifo"))->make(config);
   PolicyDriver driver(*policy, config, {}, {.tasks = options.max_tasks});
-  for (const WeightOption& weight : options.weights) driver.set_weight_override(weight.id, weight.weight);
+  for (const WeightOption& weight : options.weights) (void)driver.set_weight_override(weight.id, weight.weight);
 
   KernelSettings settings{.slice = options.slice, .hold = options.hold, .stall = options.stall};
   settings.event_mask = policy->wanted_events();
@@ -161,7 +172,7 @@ int run_daemon(const Options& given) {
   }
 
   Fd signals = block_signals();
-  Loop loop(**kernel, driver);
+  Loop loop(**kernel, driver, *spare);
   if (auto locked = lock_memory(); !locked) return report(locked.error());
   if (auto started = loop.start(); !started) return report(started.error());
   if (auto attached = (*kernel)->attach(); !attached) return report(attached.error());

@@ -11,6 +11,7 @@ constexpr Duration kUnknownRun = 1ms;  // expected of a task that has not slept 
 /// Decision orders start here; the kernel half puts tasks with standing orders and resumed ones before.
 constexpr std::uint64_t kFirstOrder = 16;
 constexpr std::uint64_t kUrgentOrder = 1;
+constexpr std::uint32_t kPatience = 64;  // bad decisions in a row before the policy is given up
 
 Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
 
@@ -24,7 +25,7 @@ Weight clamp_weight(std::uint32_t weight) { return {std::clamp(weight, Weight::k
 }  // namespace
 
 PolicyDriver::PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahead& ahead, const Sizes& sizes)
-    : policy_(policy),
+    : policy_(&policy),
       config_(config),
       ahead_(ahead),
       tasks_(sizes.tasks),
@@ -35,7 +36,7 @@ PolicyDriver::PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahe
       average_run_(kUnknownRun) {
   refresh_.reserve(kRefreshAtOnce);
   unsent_.reserve(1);
-  policy_.cgroup_changed(cgroups_.root(), CgroupChange::kAdded, now_);
+  changed(cgroups_.root(), CgroupChange::kAdded);
 }
 
 void PolicyDriver::on_event(const mus_event& event) {
@@ -63,23 +64,23 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
       Cgroup* parent = cgroups_.find(CgroupId{event.arg});
       if (cgroup) {  // learned from a task of it before
         cgroup->kernel_weight = clamp_weight(event.weight);
-        policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+        changed(*cgroup, CgroupChange::kWeight);
         return;
       }
       Cgroup& added = cgroups_.add(id, parent ? *parent : cgroups_.root(), clamp_weight(event.weight));
-      if (added.id == id) policy_.cgroup_changed(added, CgroupChange::kAdded, now_);
+      if (added.id == id) changed(added, CgroupChange::kAdded);
       return;
     }
     case MUS_EVENT_CGROUP_WEIGHT:
       if (!cgroup) return;
       cgroup->kernel_weight = clamp_weight(event.weight);
-      policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+      changed(*cgroup, CgroupChange::kWeight);
       return;
     case MUS_EVENT_CGROUP_GONE:
       if (!cgroup) return;
       cgroups_.acquire(*cgroup);
       cgroups_.remove(*cgroup);
-      policy_.cgroup_changed(*cgroup, CgroupChange::kRemoved, now_);
+      changed(*cgroup, CgroupChange::kRemoved);
       cgroups_.release(*cgroup);
       return;
     case MUS_EVENT_CPU:  // which CPUs are on line is read from the shared page
@@ -113,11 +114,11 @@ void PolicyDriver::on_task_event(const mus_event& event) {
     move_to_cgroup(*task, CgroupId{event.cgroup_id});
   if (auto weight = clamp_weight(event.weight); task->weight != weight) {
     task->weight = weight;
-    policy_.task_changed(*task, Change::kWeight, nullptr, now_);
+    ask([&] { policy_->task_changed(*task, Change::kWeight, nullptr, now_); });
   }
   if (auto affinity = static_cast<Affinity>(event.affinity); task->affinity != affinity || pinned_elsewhere) {
     task->affinity = affinity;
-    policy_.task_changed(*task, Change::kAffinity, nullptr, now_);
+    ask([&] { policy_->task_changed(*task, Change::kAffinity, nullptr, now_); });
   }
   switch (event.kind) {
     case MUS_EVENT_RUNNABLE:
@@ -127,9 +128,8 @@ void PolicyDriver::on_task_event(const mus_event& event) {
       ++counters_.refused;
       // Still held, of the same generation: it waits for another decision.
       if (task->state == Task::State::kDecided && task->generation == event.generation) {
-        task->state = Task::State::kWaiting;
-        ++waiting_;
-        policy_.task_runnable(*task, false, now_);
+        set_state(*task, Task::State::kWaiting);
+        ask([&] { policy_->task_runnable(*task, false, now_); });
       }
       return;
     case MUS_EVENT_SLEEP:
@@ -158,7 +158,7 @@ void PolicyDriver::account(Task& task, const mus_event& event) {
   Duration ran{std::min<std::uint64_t>(event.run_ns, to_ns(Duration{10s}))};
   task.burst += ran;
   task.cgroup->run_time += ran;
-  policy_.task_ran(task, ran, now_);
+  ask([&] { policy_->task_ran(task, ran, now_); });
 }
 
 void PolicyDriver::on_runnable(Task& task, const mus_event& event) {
@@ -175,35 +175,84 @@ void PolicyDriver::on_runnable(Task& task, const mus_event& event) {
   }
   if (task.state == Task::State::kWaiting) stop(task);
   task.generation = event.generation;
-  task.state = Task::State::kWaiting;
-  ++waiting_;
-  policy_.task_runnable(task, woke, now_);
+  set_state(task, Task::State::kWaiting);
+  ask([&] { policy_->task_runnable(task, woke, now_); });
 }
 
 void PolicyDriver::stop(Task& task) {
   if (task.state == Task::State::kAway) return;
-  policy_.task_stopped(task, now_);
-  if (task.state == Task::State::kWaiting) --waiting_;
-  task.state = Task::State::kAway;
+  ask([&] { policy_->task_stopped(task, now_); });
+  set_state(task, Task::State::kAway);
+}
+
+void PolicyDriver::set_state(Task& task, Task::State state) {
+  waiting_ += (state == Task::State::kWaiting);
+  waiting_ -= (task.state == Task::State::kWaiting);
+  task.cgroup->runnable += (state != Task::State::kAway);
+  task.cgroup->runnable -= (task.state != Task::State::kAway);
+  task.state = state;
 }
 
 void PolicyDriver::move_to_cgroup(Task& task, CgroupId id) {
   Cgroup* to = cgroups_.find(id);
   if (!to) { // not told of it (its event was lost): a child of the root until the kernel says more
     to = &cgroups_.add(id, cgroups_.root(), Weight{});
-    if (to->id == id) policy_.cgroup_changed(*to, CgroupChange::kAdded, now_);
+    if (to->id == id) changed(*to, CgroupChange::kAdded);
   }
   Cgroup* from = task.cgroup;
   if (from == to) return;
   cgroups_.acquire(*to);
   task.cgroup = to;
   if (!from) return;
-  policy_.task_changed(task, Change::kCgroup, from, now_);
+  if (task.state != Task::State::kAway) {
+    --from->runnable;
+    ++to->runnable;
+  }
+  ask([&] { policy_->task_changed(task, Change::kCgroup, from, now_); });
   cgroups_.release(*from);
 }
 
-void PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {
-  if (Cgroup* cgroup = cgroups_.set_override(id, weight)) policy_.cgroup_changed(*cgroup, CgroupChange::kWeight, now_);
+bool PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {
+  if (!cgroups_.set_override(id, weight)) return false;
+  if (Cgroup* cgroup = cgroups_.find(id)) changed(*cgroup, CgroupChange::kWeight);
+  return true;
+}
+
+// What a policy throws must not end the scheduler thread: the kernel half would go on, but nobody would decide.
+template <typename F>
+void PolicyDriver::ask(F&& call) {
+  try {
+    call();
+  } catch (...) {
+    ++counters_.thrown;
+    failed_ = true;
+  }
+}
+
+void PolicyDriver::changed(Cgroup& cgroup, CgroupChange change) {
+  ask([&] { policy_->cgroup_changed(cgroup, change, now_); });
+}
+
+std::uint32_t PolicyDriver::use(Policy& next) {
+  tasks_.for_each([](Task& task) { task.policy.reset(); });
+  cgroups_.for_each([](Cgroup& cgroup) { cgroup.policy.reset(); });
+  policy_ = &next;
+  failed_ = false;
+  nonsense_ = 0;
+  cgroups_.for_each_from_root([this](Cgroup& cgroup) { changed(cgroup, CgroupChange::kAdded); });
+  std::uint32_t handed_over = 0;
+  tasks_.for_each([&](Task& task) {
+    if (task.state != Task::State::kWaiting) return;
+    ask([&] { policy_->task_runnable(task, false, now_); });
+    ++handed_over;
+  });
+  return handed_over;
+}
+
+Promise PolicyDriver::promise(const Cgroup& cgroup) {
+  Promise promise;
+  ask([&] { promise = policy_->promise(cgroup); });
+  return promise;
 }
 
 bool PolicyDriver::acceptable(const Decision& d) const {
@@ -212,7 +261,8 @@ bool PolicyDriver::acceptable(const Decision& d) const {
 }
 
 void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
-  StandingOrder s = policy_.standing_order(task, now_);
+  StandingOrder s;
+  ask([&] { s = policy_->standing_order(task, now_); });
   record.flags |= MUS_DECIDE_STANDING;
   if (s.slice <= Duration::zero()) return;
   constexpr Duration kMax{MUS_SLICE_MAX_NS};
@@ -278,15 +328,18 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
   while (waiting_ && unsent_.empty() && !enough(queued, ahead)) {
     Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
     Decision decision;
-    if (!policy_.decide(room, decision, now_)) break;
+    bool decided = false;
+    ask([&] { decided = policy_->decide(room, decision, now_); });
+    if (!decided) break;
     if (!acceptable(decision)) {
       ++counters_.bad_decisions;  // the kernel half's bound moves the task on
+      failed_ = failed_ || ++nonsense_ >= kPatience;
       break;
     }
+    nonsense_ = 0;
     Task& task = *decision.task;
     mus_decision record = to_record(decision);
-    task.state = Task::State::kDecided;
-    --waiting_;
+    set_state(task, Task::State::kDecided);
     ++counters_.decisions;
     Duration run = std::min(task.expected_run, decision.slice);
     average_run_ = average(average_run_, run);

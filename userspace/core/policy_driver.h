@@ -22,6 +22,7 @@ struct DriverCounters {
   std::uint64_t refused = 0;       ///< decisions that came back
   std::uint64_t shed = 0;          ///< events on tasks for which there was no room: the kernel half runs them
   std::uint64_t bad_decisions = 0; ///< the policy named a task that it does not have, or nonsense
+  std::uint64_t thrown = 0;        ///< exceptions that came out of the policy
 };
 
 /// Stands between the rings and the policy: keeps the state of each task, turns events into the policy's
@@ -57,10 +58,16 @@ class PolicyDriver {
   /// kept and sent first next time. Returns how many were sent.
   std::size_t decide(const Queues& queues, const std::function<bool(const mus_decision&)>& send);
 
-  /// The weight that an operator gives to a cgroup; 0 takes it back.
-  void set_weight_override(CgroupId id, std::uint32_t weight);
+  /// The weight that an operator gives to a cgroup; 0 takes it back. False: no room for more of them.
+  bool set_weight_override(CgroupId id, std::uint32_t weight);
 
-  [[nodiscard]] Policy& policy() { return policy_; }
+  /// Replaces the policy. The new one is told of all cgroups and handed every task that waits; returns how many.
+  std::uint32_t use(Policy& next);
+  /// The policy has thrown, or decided only nonsense for too long: it should be replaced.
+  [[nodiscard]] bool policy_failed() const { return failed_; }
+
+  [[nodiscard]] Policy& policy() { return *policy_; }
+  [[nodiscard]] Promise promise(const Cgroup& cgroup);
   [[nodiscard]] CgroupTree& cgroups() { return cgroups_; }
   [[nodiscard]] TaskTable& tasks() { return tasks_; }
   [[nodiscard]] const DriverCounters& counters() const { return counters_; }
@@ -80,7 +87,12 @@ class PolicyDriver {
   void fill_standing(mus_decision& record, Task& task);
   [[nodiscard]] bool enough(std::uint32_t queued, Duration ahead) const;
 
-  Policy& policy_;
+  template <typename F>
+  void ask(F&& call);
+  void changed(Cgroup& cgroup, CgroupChange change);
+  void set_state(Task& task, Task::State state);
+
+  Policy* policy_;
   PolicyConfig config_;
   Ahead ahead_;
   TaskTable tasks_;
@@ -92,6 +104,8 @@ class PolicyDriver {
   std::size_t waiting_ = 0;
   std::uint64_t order_ = 0;
   std::uint32_t online_ = 1;
+  std::uint32_t nonsense_ = 0;  ///< bad decisions since the last good one
+  bool failed_ = false;
   Duration average_run_{};
   Time now_{};
 };

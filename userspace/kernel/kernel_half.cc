@@ -106,7 +106,7 @@ Result<void> KernelHalf::configure(const KernelInfo& kernel, const KernelSetting
 
   auto flag = [&](const char* name) { return kernel.btf.enum_value("scx_ops_flags", name).value_or(0); };
   *flags = (kernel.queued_wakeup ? flag("SCX_OPS_ALLOW_QUEUED_WAKEUP") : 0) |
-           (settings.partial ? flag("SCX_OPS_SWITCH_PARTIAL") : 0);
+           flag("SCX_OPS_ENQ_EXITING") | flag("SCX_OPS_ENQ_MIGRATION_DISABLED") | (settings.partial ? flag("SCX_OPS_SWITCH_PARTIAL") : 0);
   *dump = std::min(settings.exit_dump_bytes, MUS_EXIT_DUMP_BYTES);
   if (!kernel.cgroup_callbacks) {
     for (const char* name : {"cgroup_init", "cgroup_exit", "cgroup_move", "cgroup_set_weight"}) {

@@ -3,7 +3,10 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <mus/policy.h>
 #include <mus/result.h>
@@ -14,6 +17,7 @@ namespace mus {
 struct PolicyEntry {
   std::string_view name;
   std::string_view summary;  ///< one line, for --help
+  std::span<const PolicyOption> options;
   std::unique_ptr<Policy> (*make)(const PolicyConfig&);
 };
 
@@ -22,6 +26,11 @@ struct PolicyEntry {
 
 /// Errors: unknown name -> names the nearest and lists all.
 [[nodiscard]] Result<const PolicyEntry*> find_policy(std::string_view name);
+
+/// Makes a policy with "name=value" settings.
+/// Errors: kExitUsage: unknown option (names the nearest), not a number, out of range.
+[[nodiscard]] Result<std::unique_ptr<Policy>> make_policy(const PolicyEntry& entry, PolicyConfig config,
+                                                          std::span<const std::string> settings);
 
 /// Of `names`, the one that `wrong` was probably meant to be; empty: none is near.
 [[nodiscard]] std::string_view nearest_name(std::string_view wrong, std::span<const std::string_view> names);

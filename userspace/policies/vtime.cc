@@ -9,12 +9,14 @@ namespace {
 constexpr std::uint32_t kQueuedOnCpu = 1;      // decided ahead for one CPU's own queue
 constexpr std::size_t kPutAsideAtOnce = 64;    // tasks without room that one decision goes over
 constexpr Duration kUrgentSlice = 2ms;         // by standing order
-constexpr Duration kMinimumRun = 2ms;          // of what a standing order interrupts (EEVDF: run to parity)
 constexpr double kLeastOfMinimum = 0.25;       // for a task that uses little of what it is owed
 constexpr double kUsageWeight = 4;             // who uses a quarter of what it is owed is not one of them
 constexpr Duration kUsageWindow = 20ms;        // over which that is measured
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
 constexpr std::uint32_t kFurthestAhead = 16;   // slices that running alone may put a task ahead of the others
+constexpr std::uint32_t kFurthestBehind = 8;   // slices: who cannot use more than it gets saves up no more
+constexpr Duration kLongestWait = 1s;          // within a group, for the lightest in it
+constexpr Duration kShareOutEvery = 1ms;
 constexpr double kWholeCpu = 0.9;              // owed about this much: taking turns would only cost it
 constexpr double kLongestSlice = 8;            // times the configured slice, for the heaviest
 constexpr Duration kShortestSlice = 100us;     // for the lightest
@@ -22,7 +24,11 @@ constexpr Duration kShortestSlice = 100us;     // for the lightest
 }  // namespace
 
 VtimePolicy::VtimePolicy(const PolicyConfig& config)
-    : slice_(config.slice), online_(config.online), parked_(MUS_MAX_CPUS) {}
+    : slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
+      // A standing order interrupts what has had this (EEVDF: run to parity).
+      min_run_(std::chrono::microseconds(config.get("min-run-us", 2000))),
+      online_(config.online),
+      parked_(MUS_MAX_CPUS) {}
 
 std::uint32_t VtimePolicy::wanted_events() const {
   return MUS_EVENT_BIT(MUS_EVENT_SLEEP) | MUS_EVENT_BIT(MUS_EVENT_REPORT) | MUS_EVENT_BIT(MUS_EVENT_WEIGHT) |
@@ -59,11 +65,18 @@ void VtimePolicy::activate(Entity& entity) {
   for (Entity* e = &entity; e->parent && !e->active; e = e->parent) {
     e->active = true;
     e->parent->active_weight += e->weight;
-    if (!e->is_group) {
+    if (e->is_group) {
+      auto& group = static_cast<Group&>(*e);
+      e->parent->groups.push_back(group);
+      // Until the next share_out(): its part by weight, which may be more than it can use.
+      group.cpus = group.task_cpus = e->parent->cpus * e->weight / static_cast<double>(e->parent->active_weight);
+      place(*e, true);
+    } else {
       e->parent->active_task_weight += e->weight;
+      ++e->parent->active_tasks;
       ++active_tasks_;
     }
-    if (e != &entity) place(*e, true);
+    changed_ = true;
   }
 }
 
@@ -71,10 +84,14 @@ void VtimePolicy::deactivate(Entity& entity) {
   for (Entity* e = &entity; e->parent && e->active; e = e->parent) {
     e->active = false;
     e->parent->active_weight -= e->weight;
-    if (!e->is_group) {
+    if (e->is_group) {
+      static_cast<Group&>(*e).Sibling::unlink();
+    } else {
       e->parent->active_task_weight -= e->weight;
+      --e->parent->active_tasks;
       --active_tasks_;
     }
+    changed_ = true;
     if (e->parent->active_weight) return;
   }
 }
@@ -87,9 +104,16 @@ void VtimePolicy::charge(Entity& entity, Duration run) {
     if (queued) e->parent->tree.erase(e->parent->tree.iterator_to(*e));
     Vtime amount = cost(run > Duration::zero() ? run : -run, e->weight);
     e->vruntime += run > Duration::zero() ? amount : -amount;
-    // What it ran beyond this nobody else wanted: it is not held against it.
-    Vtime furthest = e->parent->clock + cost(slice_ * (e->is_group ? kFurthestAhead * online_ : kFurthestAhead), e->weight);
+    const Group& parent = *e->parent;
+    std::uint32_t tasks = e->is_group ? online_ : 1;
+    // What it ran beyond this nobody else wanted: it is not held against it. And nobody waits longer than kLongestWait.
+    Vtime furthest = cost(slice_ * kFurthestAhead * tasks, e->weight);
+    auto wait = static_cast<Vtime>(static_cast<double>(to_ns(kLongestWait)) * kScale * parent.cpus /
+                                   static_cast<double>(std::max<std::uint64_t>(1, parent.active_weight)));
+    furthest = parent.clock + std::max(std::min(furthest, wait), cost(kShortestSlice, e->weight));
     if (before(furthest, e->vruntime)) e->vruntime = furthest;
+    Vtime hindmost = parent.clock - cost(slice_ * kFurthestBehind * tasks, e->weight);
+    if (before(e->vruntime, hindmost)) e->vruntime = hindmost;
     if (queued) e->parent->tree.insert(*e);
   }
 }
@@ -97,6 +121,7 @@ void VtimePolicy::charge(Entity& entity, Duration run) {
 void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
   Group* parent = entity.parent;
   if (!parent || entity.weight == weight) return;
+  changed_ = true;
   bool queued = entity.set_base_hook::is_linked();
   if (queued) parent->tree.erase(parent->tree.iterator_to(entity));
   // Its lag in real time is kept: the distance to the clock shrinks as the weight grows.
@@ -196,6 +221,7 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
     Group& made = cgroup.policy.emplace<Group>();
     if (!cgroup.parent) {
       root_ = &made;
+      made.cpus = made.task_cpus = online_;
     } else {
       made.parent = &group_of(*cgroup.parent);
       made.weight = cgroup.weight().value;
@@ -206,58 +232,105 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
   set_weight(group_of(cgroup), cgroup.weight().value);
 }
 
-// CPUs' worth of time that `entity` is owed now: its weight among what is active at each level.
-double VtimePolicy::entitled_cpus(const Entity& entity) const {
-  double share = online_;
-  for (const Entity* e = &entity; e->parent; e = e->parent) {
-    std::uint64_t others = e->parent->active_weight + (e->active ? 0 : e->weight);
-    share *= static_cast<double>(e->weight) / static_cast<double>(others);
+// ---- what everybody is entitled to: hierarchical water-filling ------------------------------------
+
+// How many CPUs the active tasks below `group` can use: one each.
+void VtimePolicy::measure(Group& group) const {
+  group.most_cpus = group.active_tasks;
+  for (Group& child : group.groups) {
+    measure(child);
+    group.most_cpus += child.most_cpus;
   }
-  return share;
+  group.most_cpus = std::min(group.most_cpus, online_);
 }
 
-double VtimePolicy::entitled_share(const Cgroup& cgroup) const {
+// Shares group.cpus among its tasks and groups by weight; who cannot use its part leaves the rest to the others.
+void VtimePolicy::fill(Group& group) {
+  double cpus = group.cpus;
+  auto weight = static_cast<double>(group.active_weight);
+  bool tasks_full = false;
+  for (Group& child : group.groups) child.full = false;
+  for (bool more = true; more;) {
+    more = false;
+    auto take = [&](bool& full, std::uint64_t its_weight, double most, double& part) {
+      if (full || !its_weight) return;
+      part = cpus * static_cast<double>(its_weight) / weight;
+      if (part <= most) return;
+      part = most;
+      full = more = true;
+      cpus -= most;
+      weight -= static_cast<double>(its_weight);
+    };
+    for (Group& child : group.groups) take(child.full, child.weight, child.most_cpus, child.cpus);
+    take(tasks_full, group.active_task_weight, group.active_tasks, group.task_cpus);
+  }
+  for (Group& child : group.groups) fill(child);
+}
+
+void VtimePolicy::share_out() {
+  changed_ = false;
+  measure(*root_);
+  root_->cpus = online_;
+  fill(*root_);
+}
+
+double VtimePolicy::task_cpus(const TaskEntity& entity) {
+  const Group& group = *entity.parent;
+  std::uint64_t weight = group.active_task_weight + (entity.active ? 0 : entity.weight);
+  return std::min(1.0, group.task_cpus * entity.weight / static_cast<double>(weight));
+}
+
+// CPU time that an entity is behind the clock of its group (positive) or ahead of it.
+Duration VtimePolicy::lag(const Entity& entity) {
+  auto distance = static_cast<std::int64_t>(entity.parent->clock - entity.vruntime);
+  return Duration{distance / static_cast<std::int64_t>(kScale) * static_cast<std::int64_t>(entity.weight)};
+}
+
+Promise VtimePolicy::promise(const Cgroup& cgroup) {
+  if (changed_) share_out();
   const Group& group = group_of(cgroup);
-  if (!group.active_task_weight) return 0;
-  double share = static_cast<double>(group.active_task_weight) / static_cast<double>(group.active_weight);
-  return share * entitled_cpus(group) / online_;
+  if (!group.active_weight) return {.share = 0, .own_share = 0};
+  return {.share = std::min<double>(group.cpus, group.most_cpus) / online_,
+          .own_share = group.active_tasks ? group.task_cpus / online_ : 0,
+          .lag = group.parent ? lag(group) : Duration{}};
 }
 
 // Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt soon; among many that live on
 // waking each other, each using its share, interrupting only costs throughput.
-Duration VtimePolicy::minimum_run(TaskEntity& e, double cpus, Time now) {
+Duration VtimePolicy::minimum_run(TaskEntity& e, double cpus, Time now) const {
   if (Duration passed = now - e.used_since; passed >= kUsageWindow) {
     e.usage = static_cast<double>(e.used.count()) / static_cast<double>(passed.count());
     e.used = {};
     e.used_since = now;
   }
-  return std::chrono::duration_cast<Duration>(kMinimumRun * std::clamp(kUsageWeight * e.usage / cpus, kLeastOfMinimum, 1.0));
+  return std::chrono::duration_cast<Duration>(min_run_ * std::clamp(kUsageWeight * e.usage / cpus, kLeastOfMinimum, 1.0));
 }
 
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
-  double cpus = entitled_cpus(e);
+  double cpus = task_cpus(e);
   return {.slice = std::min(kUrgentSlice, slice_),
           .min_run = minimum_run(e, cpus, now),
           .budget = slice_,
           .valid_for = kStandingValid,
-          .rate = std::min(1.0, cpus),
+          .rate = cpus,
           .keep = cpus >= kWholeCpu};
 }
 
 // In proportion to what the task is owed, so that taking turns among few tasks, all of them running or decided
 // ahead, gives each its share too: then the order of the tree alone cannot.
-Duration VtimePolicy::slice_for(const Entity& entity) const {
+Duration VtimePolicy::slice_for(const TaskEntity& entity) const {
   double turns = std::max(1.0, static_cast<double>(active_tasks_) / online_);
-  double factor = entitled_cpus(entity) * turns;
+  double factor = task_cpus(entity) * turns;
   // Who has fallen behind all the same catches up: by a longer slice, the longer the further behind.
   double behind_ns = 0;
   for (const Entity* e = &entity; e->parent; e = e->parent)
-    if (before(e->vruntime, e->parent->clock))
-      behind_ns += static_cast<double>(e->parent->clock - e->vruntime) * e->weight / static_cast<double>(kScale);
+    behind_ns += std::max(0.0, static_cast<double>(lag(*e).count()));
   factor *= 1 + std::min(2.0, behind_ns / static_cast<double>(2 * to_ns(slice_)));
-  return std::max(kShortestSlice, std::chrono::duration_cast<Duration>(slice_ * std::min(factor, kLongestSlice)));
+  // With very many, a turn of all of them must not take longer than anybody may wait.
+  Duration slice = std::min(slice_, std::chrono::duration_cast<Duration>(kLongestWait / turns));
+  return std::max(kShortestSlice, std::chrono::duration_cast<Duration>(slice * std::min(factor, kLongestSlice)));
 }
 
 // ---- deciding -------------------------------------------------------------------------------------
@@ -300,8 +373,13 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
   return nullptr;
 }
 
-bool VtimePolicy::decide(const Room& room, Decision& decision, Time) {
+bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
+  if (online_ != room.online) changed_ = true;
   online_ = room.online;
+  if (changed_ && now - shared_out_ >= kShareOutEvery) {
+    shared_out_ = now;
+    share_out();
+  }
   TaskEntity* e = pick(room);
   if (!e) return false;
   Task& task = *e->task;

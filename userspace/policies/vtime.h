@@ -18,6 +18,8 @@ namespace mus {
 ///   - What is decided is charged at once with the run expected, and settled by the run measured, so that deciding
 ///     ahead does not let one group run away.
 ///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
+///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight.
+///   - Nobody gets further ahead than a second's wait: also the lightest runs before the kernel's watchdog looks.
 ///   - Slices are in proportion to what a task is owed, so that a few tasks that take turns get their shares too.
 ///   - Each decision carries a standing order: the task may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
@@ -25,6 +27,10 @@ namespace mus {
 /// Source: weighted fair queueing, Demers, Keshav and Shenker 1989; CFS's placement rule; design in docs/architecture.md.
 class VtimePolicy final : public Policy {
  public:
+  static constexpr std::array kOptions{
+      PolicyOption{"slice-us", "how long a task runs while others wait, at an average share", 100, 100000, 4000},
+      PolicyOption{"min-run-us", "what a waking task leaves to the one that it interrupts", 100, 20000, 2000},
+  };
   explicit VtimePolicy(const PolicyConfig& config);
 
   [[nodiscard]] std::string_view name() const override { return "vtime"; }
@@ -37,7 +43,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] StandingOrder standing_order(Task& task, Time now) override;
   void task_changed(Task& task, Change change, Cgroup* from, Time now) override;
   void cgroup_changed(Cgroup& cgroup, CgroupChange change, Time now) override;
-  [[nodiscard]] double entitled_share(const Cgroup& cgroup) const override;
+  [[nodiscard]] Promise promise(const Cgroup& cgroup) override;
 
  private:
   /// Virtual time: nanoseconds at weight 100, times 64 to keep a weight of 10000 exact enough. Wraps: compare by difference.
@@ -72,12 +78,21 @@ class VtimePolicy final : public Policy {
     bool woke = false;    ///< waits since it woke up, not since its slice ended
   };
 
-  struct Group : Entity {
+  using Sibling = boost::intrusive::list_base_hook<boost::intrusive::tag<struct SiblingTag>,
+                                                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  struct Group : Entity, Sibling {
     Group() { is_group = true; }
     Tree tree;
-    Vtime clock = 0;                   ///< virtual time of the group: that of the last entity picked in it
-    std::uint64_t active_weight = 0;   ///< of the active entities below
+    boost::intrusive::list<Group, boost::intrusive::base_hook<Sibling>, boost::intrusive::constant_time_size<false>>
+        groups;                            ///< the active ones directly below
+    Vtime clock = 0;                       ///< virtual time of the group: that of the last entity picked in it
+    std::uint64_t active_weight = 0;       ///< of the active entities directly below
     std::uint64_t active_task_weight = 0;  ///< of those that are tasks
+    std::uint32_t active_tasks = 0;
+    std::uint32_t most_cpus = 0;           ///< that all below can use, as of the last fill()
+    double cpus = 0;                       ///< CPUs' worth of time that it is entitled to
+    double task_cpus = 0;                  ///< the part of that for the tasks directly in it
+    bool full = false;                     ///< has all that it can use
   };
 
   [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
@@ -92,15 +107,22 @@ class VtimePolicy final : public Policy {
   void park(TaskEntity& entity, Cpu cpu);
   void withdraw(TaskEntity& entity);
   void set_weight(Entity& entity, std::uint32_t weight);
-  [[nodiscard]] double entitled_cpus(const Entity& entity) const;
-  [[nodiscard]] static Duration minimum_run(TaskEntity& entity, double cpus, Time now);
-  [[nodiscard]] Duration slice_for(const Entity& entity) const;
+  void share_out();
+  void measure(Group& group) const;
+  void fill(Group& group);
+  [[nodiscard]] static double task_cpus(const TaskEntity& entity);
+  [[nodiscard]] static Duration lag(const Entity& entity);
+  [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;
+  [[nodiscard]] Duration slice_for(const TaskEntity& entity) const;
   [[nodiscard]] TaskEntity* pick(const Room& room);
   void unpark(const Room& room);
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
 
   Duration slice_;
+  Duration min_run_;
   std::uint32_t online_;
+  Time shared_out_{};
+  bool changed_ = false;  ///< groups came, went or were weighed since
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;
   std::vector<Parked> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full

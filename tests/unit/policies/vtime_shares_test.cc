@@ -118,7 +118,7 @@ TEST(VtimeEntitlement, SumsToOne) {
   for (std::uint64_t id : {1u, 10u, 11u, 20u, 30u, 30u}) bench.spawn(id, 10 + static_cast<std::uint32_t>(id));
   auto sum = [&] {
     double total = 0;
-    bench.driver.cgroups().for_each([&](Cgroup& cgroup) { total += bench.policy.entitled_share(cgroup); });
+    bench.driver.cgroups().for_each([&](Cgroup& cgroup) { total += bench.policy.promise(cgroup).own_share; });
     return total;
   };
   EXPECT_NEAR(sum(), 1.0, 1e-9);
@@ -129,7 +129,7 @@ TEST(VtimeEntitlement, SumsToOne) {
   EXPECT_NEAR(sum(), 1.0, 1e-9);
   bench.send(105, MUS_EVENT_EXIT);
   bench.send(104, MUS_EVENT_EXIT);
-  EXPECT_NEAR(sum(), 1.0, 1e-9);
+  EXPECT_NEAR(sum(), 0.5, 1e-9) << "two tasks cannot use four CPUs";
 }
 
 TEST(VtimeEntitlement, FollowsWeightsUpAndDown) {
@@ -137,7 +137,7 @@ TEST(VtimeEntitlement, FollowsWeightsUpAndDown) {
   bench.group(10, 1, 300);
   bench.group(11, 1, 100);
   int a = bench.spawn(10), b = bench.spawn(11);
-  auto entitled = [&](std::uint64_t id) { return bench.policy.entitled_share(*bench.driver.cgroups().find(CgroupId{id})); };
+  auto entitled = [&](std::uint64_t id) { return bench.policy.promise(*bench.driver.cgroups().find(CgroupId{id})).own_share; };
   for (std::uint32_t weight : {9000u, 1u, 300u, 100u}) {
     bench.group_weight(10, weight);
     bench.known(a).weight = weight;
@@ -151,11 +151,39 @@ TEST(VtimeEntitlement, FollowsWeightsUpAndDown) {
 TEST(VtimeEntitlement, IsNothingWithoutRunnableTasks) {
   Bench bench;
   bench.group(10, 1);
-  EXPECT_EQ(bench.policy.entitled_share(*bench.driver.cgroups().find(CgroupId{10})), 0);
+  EXPECT_EQ(bench.policy.promise(*bench.driver.cgroups().find(CgroupId{10})).own_share, 0);
   int a = bench.spawn(10);
-  EXPECT_EQ(bench.policy.entitled_share(*bench.driver.cgroups().find(CgroupId{10})), 1);
+  EXPECT_EQ(bench.policy.promise(*bench.driver.cgroups().find(CgroupId{10})).own_share, 1);
   bench.sleep(a);
-  EXPECT_EQ(bench.policy.entitled_share(*bench.driver.cgroups().find(CgroupId{10})), 0);
+  EXPECT_EQ(bench.policy.promise(*bench.driver.cgroups().find(CgroupId{10})).own_share, 0);
+}
+
+// One thread, however heavy, uses one CPU: the others share the rest.
+TEST(VtimeEntitlement, WhatOneCannotUseTheOthersShare) {
+  Bench bench({.online = 2});
+  bench.group(10, 1, 10000);
+  for (std::uint64_t id : {11u, 12u, 13u}) bench.group(id, 1, 100);
+  for (std::uint64_t id : {10u, 11u, 12u, 13u}) bench.spawn(id);
+  auto share = [&](std::uint64_t id) { return bench.policy.promise(*bench.driver.cgroups().find(CgroupId{id})).share; };
+  EXPECT_NEAR(share(10), 0.5, 1e-9);
+  for (std::uint64_t id : {11u, 12u, 13u}) EXPECT_NEAR(share(id), 1.0 / 6, 1e-9);
+}
+
+TEST(VtimeEntitlement, WhatAGroupCannotUseItsSiblingsShareLevelByLevel) {
+  Bench bench({.online = 4});
+  bench.group(10, 1, 300);  // below it one task: one CPU at most
+  bench.group(11, 10, 100);
+  bench.group(20, 1, 100);
+  bench.group(21, 20, 300);
+  bench.group(22, 20, 100);
+  bench.spawn(11);
+  bench.spawn(21);
+  for (int i = 0; i < 8; ++i) bench.spawn(22);
+  auto share = [&](std::uint64_t id) { return bench.policy.promise(*bench.driver.cgroups().find(CgroupId{id})).share; };
+  EXPECT_NEAR(share(10), 0.25, 1e-9);
+  EXPECT_NEAR(share(20), 0.75, 1e-9);
+  EXPECT_NEAR(share(21), 0.25, 1e-9);
+  EXPECT_NEAR(share(22), 0.50, 1e-9);
 }
 
 TEST(VtimeEntitlement, IsAsTheWeightsSay) {
@@ -164,7 +192,7 @@ TEST(VtimeEntitlement, IsAsTheWeightsSay) {
   bench.group(11, 1, 100);
   bench.spawn(10);
   bench.spawn(11);
-  auto entitled = [&](std::uint64_t id) { return bench.policy.entitled_share(*bench.driver.cgroups().find(CgroupId{id})); };
+  auto entitled = [&](std::uint64_t id) { return bench.policy.promise(*bench.driver.cgroups().find(CgroupId{id})).own_share; };
   EXPECT_NEAR(entitled(10), 0.75, 1e-9);
   EXPECT_NEAR(entitled(11), 0.25, 1e-9);
 }
@@ -190,6 +218,7 @@ TEST(VtimeStanding, RefillsAtTheRateOfTheFairShare) {
   bench.group(11, 1, 100);
   int a = bench.spawn(10), b = bench.spawn(11);
   auto order = [&](int pid) { return bench.policy.standing_order(*bench.driver.tasks().find(Pid{pid}), bench.now); };
+  (void)bench.next();
   EXPECT_NEAR(order(a).rate, 0.75, 1e-9);
   EXPECT_NEAR(order(b).rate, 0.25, 1e-9);
   EXPECT_LE(order(a).budget, bench.slice) << "at most one slice is saved up";

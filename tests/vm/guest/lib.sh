@@ -8,7 +8,7 @@ say() { echo "-- $*"; }
 fail() {
 	echo "FAILED: $*"
 	dmesg | grep -i sched_ext | tail -20
-	[ -f /tmp/mus.log ] && tail -20 /tmp/mus.log
+	[ -f /tmp/mus.log ] && tail -150 /tmp/mus.log | grep -v "+0x"
 	exit 1
 }
 
