@@ -29,7 +29,7 @@ struct TaskSpec {
 
 struct KernelSpec {
   unsigned cpus = 1;
-  Duration slice = 4ms, hold = 1ms, stall = 100ms, rescue = 500ms, report = 4ms, batch = 1ms;
+  Duration slice = 4ms, hold = 1ms, stall = 100ms, rescue = 2s, report = 4ms, batch = 1ms;
   Duration answer = 10us;  ///< from the moment userspace is asked until it has drained, decided and committed
   Duration look = 10ms;    ///< userspace looks by itself after this, while tasks are held
   std::size_t event_room = 4096, decision_room = 512;

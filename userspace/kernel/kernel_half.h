@@ -23,7 +23,7 @@ struct KernelSettings {
   Duration slice = 4ms;
   Duration hold = 1ms;      ///< how long a CPU waits for userspace while tasks are held
   Duration stall = 20ms;    ///< userspace that has not looked for this long is stalled
-  Duration rescue = 500ms;  ///< nobody stays on the held queue longer
+  Duration rescue = 2s;      ///< nobody stays on the held queue longer
   Duration report = 1ms;    ///< run time collected before a REPORT
   Duration batch = 4ms;     ///< longest time that an event waits
   std::uint32_t low_water = 0;

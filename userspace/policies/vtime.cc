@@ -15,7 +15,8 @@ constexpr Duration kUsageWindow = 20ms;        // over which that is measured
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
 constexpr std::uint32_t kFurthestAhead = 16;   // slices that running alone may put a task ahead of the others
 constexpr std::uint32_t kFurthestBehind = 8;   // slices: who cannot use more than it gets saves up no more
-constexpr Duration kLongestWait = 1s;          // within a group, for the lightest in it
+constexpr Duration kLongestWait = 1s;          // for the lightest task there is
+constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have waited for so long
 constexpr Duration kShareOutEvery = 1ms;
 constexpr double kWholeCpu = 0.9;              // owed about this much: taking turns would only cost it
 constexpr double kLongestSlice = 8;            // times the configured slice, for the heaviest
@@ -44,12 +45,12 @@ VtimePolicy::Vtime VtimePolicy::cost(Duration run, std::uint32_t weight) { retur
 // ---- the trees ------------------------------------------------------------------------------------
 
 void VtimePolicy::insert(Entity& entity) {
-  for (Entity* e = &entity; e->parent && !e->set_base_hook::is_linked(); e = e->parent) e->parent->tree.insert(*e);
+  for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) e->parent->tree.insert(*e);
 }
 
 // Takes `entity` out of its parent's tree, and each group above that has become empty out of its own.
 void VtimePolicy::erase(Entity& entity) {
-  for (Entity* e = &entity; e->parent && e->set_base_hook::is_linked(); e = e->parent) {
+  for (Entity* e = &entity; e->parent && e->in_tree(); e = e->parent) {
     e->parent->tree.erase(e->parent->tree.iterator_to(*e));
     if (!e->parent->tree.empty()) return;
   }
@@ -100,19 +101,15 @@ void VtimePolicy::deactivate(Entity& entity) {
 void VtimePolicy::charge(Entity& entity, Duration run) {
   if (run == Duration::zero()) return;
   for (Entity* e = &entity; e->parent; e = e->parent) {
-    bool queued = e->set_base_hook::is_linked();
+    bool queued = e->in_tree();
     if (queued) e->parent->tree.erase(e->parent->tree.iterator_to(*e));
     Vtime amount = cost(run > Duration::zero() ? run : -run, e->weight);
     e->vruntime += run > Duration::zero() ? amount : -amount;
-    const Group& parent = *e->parent;
     std::uint32_t tasks = e->is_group ? online_ : 1;
-    // What it ran beyond this nobody else wanted: it is not held against it. And nobody waits longer than kLongestWait.
-    Vtime furthest = cost(slice_ * kFurthestAhead * tasks, e->weight);
-    auto wait = static_cast<Vtime>(static_cast<double>(to_ns(kLongestWait)) * kScale * parent.cpus /
-                                   static_cast<double>(std::max<std::uint64_t>(1, parent.active_weight)));
-    furthest = parent.clock + std::max(std::min(furthest, wait), cost(kShortestSlice, e->weight));
+    // What it ran beyond this nobody else wanted: it is not held against it. Nor is more saved up than this.
+    Vtime furthest = e->parent->clock + cost(slice_ * kFurthestAhead * tasks, e->weight);
     if (before(furthest, e->vruntime)) e->vruntime = furthest;
-    Vtime hindmost = parent.clock - cost(slice_ * kFurthestBehind * tasks, e->weight);
+    Vtime hindmost = e->parent->clock - cost(slice_ * kFurthestBehind * tasks, e->weight);
     if (before(e->vruntime, hindmost)) e->vruntime = hindmost;
     if (queued) e->parent->tree.insert(*e);
   }
@@ -122,7 +119,7 @@ void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
   Group* parent = entity.parent;
   if (!parent || entity.weight == weight) return;
   changed_ = true;
-  bool queued = entity.set_base_hook::is_linked();
+  bool queued = entity.in_tree();
   if (queued) parent->tree.erase(parent->tree.iterator_to(entity));
   // Its lag in real time is kept: the distance to the clock shrinks as the weight grows.
   auto distance = static_cast<std::int64_t>(entity.vruntime - parent->clock);
@@ -139,7 +136,7 @@ void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
 
 // ---- tasks ----------------------------------------------------------------------------------------
 
-void VtimePolicy::task_runnable(Task& task, bool woke, Time) {
+void VtimePolicy::task_runnable(Task& task, bool woke, Time now) {
   bool first = task.policy.empty();
   TaskEntity& e = first ? task.policy.emplace<TaskEntity>(task) : task.policy.get<TaskEntity>();
   if (first) {
@@ -157,6 +154,8 @@ void VtimePolicy::task_runnable(Task& task, bool woke, Time) {
   if (task.affinity != Affinity::kAll && online_ > 1 && before(e.vruntime, e.parent->clock - behind))
     e.vruntime = e.parent->clock - behind;
   e.woke = woke;
+  e.waits_since = now;
+  if (!e.Waiting::is_linked()) waiting_.push_back(e);
   insert(e);
 }
 
@@ -165,9 +164,15 @@ void VtimePolicy::park(TaskEntity& e, Cpu cpu) {
   ++parked_count_;
 }
 
+// The task can be picked no longer.
 void VtimePolicy::withdraw(TaskEntity& e) {
-  if (e.list_base_hook::is_linked()) {
-    e.list_base_hook::unlink();
+  e.Waiting::unlink();
+  leave_tree(e);
+}
+
+void VtimePolicy::leave_tree(TaskEntity& e) {
+  if (e.Parked::is_linked()) {
+    e.Parked::unlink();
     --parked_count_;
   } else {
     erase(e);
@@ -198,8 +203,8 @@ void VtimePolicy::task_changed(Task& task, Change change, Cgroup* from, Time) {
     set_weight(e, task.weight.value);
     return;
   }
-  bool parked = e.list_base_hook::is_linked(), waiting = parked || e.set_base_hook::is_linked(), active = e.active;
-  if (parked || change == Change::kCgroup) withdraw(e);
+  bool parked = e.Parked::is_linked(), waiting = parked || e.in_tree(), active = e.active;
+  if (parked || change == Change::kCgroup) leave_tree(e);
   if (change == Change::kCgroup && from) {
     charge(e, -e.charged);
     e.charged = {};
@@ -348,11 +353,25 @@ void VtimePolicy::unpark(const Room& room) {
   for (std::size_t cpu = 0; parked_count_ && cpu < room.cpus.size(); ++cpu) {
     if (room.cpus[cpu].online && room.cpus[cpu].queued >= kQueuedOnCpu) continue;
     while (!parked_[cpu].empty()) {
-      auto& e = static_cast<TaskEntity&>(parked_[cpu].front());
-      withdraw(e);
+      TaskEntity& e = parked_[cpu].front();
+      e.Parked::unlink();
+      --parked_count_;
       insert(e);
     }
   }
+}
+
+// Of the tasks that have waited for too long, the one that has for longest and has room: whatever the weights say, it
+// must run before the kernel's watchdog looks.
+VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, Time now) {
+  std::size_t looked_at = 0;
+  for (TaskEntity& e : waiting_) {
+    if (now - e.waits_since < kLongestWait || ++looked_at > kOverdueAtOnce) return nullptr;
+    if (auto cpu = target(*e.task, room); cpu && room.cpus[index(*cpu)].queued >= kQueuedOnCpu) continue;
+    withdraw(e);
+    return &e;
+  }
+  return nullptr;
 }
 
 VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
@@ -367,7 +386,10 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
     auto& task = static_cast<TaskEntity&>(*e);
     erase(task);
     auto cpu = target(*task.task, room);
-    if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) return &task;
+    if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
+      task.Waiting::unlink();
+      return &task;
+    }
     park(task, *cpu);
   }
   return nullptr;
@@ -380,12 +402,13 @@ bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
     shared_out_ = now;
     share_out();
   }
-  TaskEntity* e = pick(room);
+  TaskEntity* overdue = pick_overdue(room, now);
+  TaskEntity* e = overdue ? overdue : pick(room);
   if (!e) return false;
   Task& task = *e->task;
   decision.task = &task;
   decision.cpu = target(task, room);
-  decision.slice = slice_for(*e);
+  decision.slice = overdue ? kShortestSlice : slice_for(*e);
   decision.urgent = e->woke;
   e->charged = std::min(task.expected_run, decision.slice);
   charge(*e, e->charged);

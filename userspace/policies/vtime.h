@@ -19,7 +19,7 @@ namespace mus {
 ///     ahead does not let one group run away.
 ///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
 ///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight.
-///   - Nobody gets further ahead than a second's wait: also the lightest runs before the kernel's watchdog looks.
+///   - Nobody waits for longer than a second: also the lightest runs before the kernel's watchdog looks.
 ///   - Slices are in proportion to what a task is owed, so that a few tasks that take turns get their shares too.
 ///   - Each decision carries a standing order: the task may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
@@ -53,38 +53,44 @@ class VtimePolicy final : public Policy {
 
   struct Group;
 
-  /// What stands in a tree: a task or a group. Never both in its parent's tree and parked.
-  /// It leaves either when it ends, in whatever order a driver and its policy go.
+  template <typename Tag>
+  using ListHook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  template <typename T, typename Hook>
+  using List = boost::intrusive::list<T, boost::intrusive::base_hook<Hook>, boost::intrusive::constant_time_size<false>>;
+
+  /// What stands in a tree: a task or a group. It leaves its tree and its lists when it ends, in whatever order a
+  /// driver and its policy go.
   struct Entity : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
-                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
-                  boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
     Vtime vruntime = 0;
     std::uint32_t weight = Weight::kDefault;
     bool is_group = false;
     bool active = false;  ///< runnable or running, or has a descendant that is
     Group* parent = nullptr;
+    [[nodiscard]] bool in_tree() const { return set_base_hook::is_linked(); }
     bool operator<(const Entity& other) const { return before(vruntime, other.vruntime); }
   };
   using Tree = boost::intrusive::multiset<Entity, boost::intrusive::constant_time_size<false>>;
-  using Parked = boost::intrusive::list<Entity, boost::intrusive::constant_time_size<false>>;
 
-  struct TaskEntity : Entity {
+  using Waiting = ListHook<struct WaitingTag>;
+  using Parked = ListHook<struct ParkedTag>;  ///< never while in the tree
+  struct TaskEntity : Entity, Waiting, Parked {
     explicit TaskEntity(Task& t) : task(&t) {}
     Task* task;
     Duration charged{};  ///< ahead of the run that was decided
     Duration used{};      ///< since used_since
     Time used_since{};
     double usage = 1;     ///< CPUs' worth of time that it used, over the last window
+    Time waits_since{};
     bool woke = false;    ///< waits since it woke up, not since its slice ended
   };
 
-  using Sibling = boost::intrusive::list_base_hook<boost::intrusive::tag<struct SiblingTag>,
-                                                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using Sibling = ListHook<struct SiblingTag>;
   struct Group : Entity, Sibling {
     Group() { is_group = true; }
     Tree tree;
-    boost::intrusive::list<Group, boost::intrusive::base_hook<Sibling>, boost::intrusive::constant_time_size<false>>
-        groups;                            ///< the active ones directly below
+    List<Group, Sibling> groups;           ///< the active ones directly below
     Vtime clock = 0;                       ///< virtual time of the group: that of the last entity picked in it
     std::uint64_t active_weight = 0;       ///< of the active entities directly below
     std::uint64_t active_task_weight = 0;  ///< of those that are tasks
@@ -106,6 +112,7 @@ class VtimePolicy final : public Policy {
   void charge(Entity& entity, Duration run);
   void park(TaskEntity& entity, Cpu cpu);
   void withdraw(TaskEntity& entity);
+  void leave_tree(TaskEntity& entity);
   void set_weight(Entity& entity, std::uint32_t weight);
   void share_out();
   void measure(Group& group) const;
@@ -115,6 +122,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;
   [[nodiscard]] Duration slice_for(const TaskEntity& entity) const;
   [[nodiscard]] TaskEntity* pick(const Room& room);
+  [[nodiscard]] TaskEntity* pick_overdue(const Room& room, Time now);
   void unpark(const Room& room);
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
 
@@ -125,7 +133,9 @@ class VtimePolicy final : public Policy {
   bool changed_ = false;  ///< groups came, went or were weighed since
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;
-  std::vector<Parked> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full
+  /// Those that wait for a decision, the longest waiting first.
+  List<TaskEntity, Waiting> waiting_;
+  std::vector<List<TaskEntity, Parked>> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full
   std::size_t parked_count_ = 0;
 };
 
