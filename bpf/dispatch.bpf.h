@@ -12,6 +12,7 @@
 #include "hotplug.bpf.h"
 #include "run.bpf.h"
 
+#define MUS_RESCUE_SCAN 1024
 #define MUS_STEAL_SCAN 64 /* CPUs looked at for work in one dispatch */
 
 static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
@@ -134,29 +135,47 @@ static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
 	return 0;
 }
 
-/* Nobody waits longer than rescue_ns for a policy that has forgotten it: such a task is taken first. */
-static __always_inline bool rescue_forgotten(struct mus_cpu *slot, u64 now)
+/*
+ * Nobody waits longer than rescue_ns for a policy that has forgotten it, or behind others in the fallback order: such a
+ * task runs next. The queue is in another order than that of age, so all of it is looked at, now and then.
+ */
+static __noinline bool rescue_forgotten(s32 cpu)
 {
+	struct mus_cpu *slot = cpu_slot(cpu);
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
+	u64 now = now_ns();
 	bool found = false;
+	u32 i;
 
-	if (now - slot->rescued_ns < shared.rescue_ns / 4 || !shard_slot(slot->shard)->held_count)
-		return false;
 	slot->rescued_ns = now;
 	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, slot->shard), 0)) {
-		p = bpf_iter_scx_dsq_next(&it);
-		if (p) {
-			struct task_ctx *t = task_ctx(p);
+		bpf_for(i, 0, MUS_RESCUE_SCAN) {
+			struct task_ctx *t;
+			place_t at, local;
 
-			found = t && (s64)(now - t->held_since_ns) > (s64)shared.rescue_ns;
+			p = bpf_iter_scx_dsq_next(&it);
+			if (!p)
+				break;
+			t = task_ctx(p);
+			if (!t || (s64)(now - t->held_since_ns) < (s64)shared.rescue_ns ||
+			    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+				continue;
+			at = t->at;
+			local = place(MUS_STATE_LOCAL, slot->shard, cpu);
+			if (place_state(at) != MUS_STATE_HELD || !move(t, at, local))
+				continue;
+			t->route = MUS_ROUTE_HELD;
+			found = dsq_move(&it, p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL));
+			if (found)
+				break;
+			move(t, local, at);
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
-	if (!found || !take_held(slot))
-		return false;
-	count(rescued);
-	return true;
+	if (found)
+		count(rescued);
+	return found;
 }
 
 static __always_inline void count_stall(void)
@@ -181,7 +200,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 		hand_back_offline();
 	if (take_kernel(slot, true))
 		return;
-	if (rescue_forgotten(slot, now))
+	if (now - slot->rescued_ns >= shared.rescue_ns / 4 && shard->held_count && rescue_forgotten(cpu))
 		return;
 	/* Userspace said that it may go on while it is owed more. */
 	if (t)

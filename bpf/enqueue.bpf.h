@@ -26,6 +26,7 @@ static __always_inline void insert_local(struct task_struct *p, struct task_ctx 
 static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 {
 	t->wake_ns = now;
+	t->ready_ns = now;
 	t->waker_pid = (s32)bpf_get_current_pid_tgid();
 }
 
@@ -157,6 +158,8 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	}
 	if (wakeup && !selected)
 		note_wakeup(t, now);
+	if (!t->ready_ns)
+		t->ready_ns = now;
 	if (shared.flags & MUS_CONFIG_DFL_CGROUPS)
 		t->cgroup_id = p->cgroups->dfl_cgrp->kn->id;
 

@@ -31,6 +31,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		t->slice_ns = p->scx.slice;
 	}
 	t->flags &= ~MUS_TASK_YIELDED;
+	t->waited_ns = t->ready_ns ? now - t->ready_ns : 0;
+	t->ready_ns = 0;
 	t->run_start_ns = p->se.sum_exec_runtime;
 	slot->taken = 0;
 	slot->route = t->route;
@@ -58,6 +60,22 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 	standing_drain(&t->standing, used, now);
 }
 
+/* Counts how long @t had waited before the run that ends. */
+static __always_inline void count_wait(struct task_ctx *t)
+{
+	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
+	u64 us = t->waited_ns / 1000;
+	u32 bucket = 0, i;
+
+	if (!cg)
+		return;
+	bpf_for(i, 0, MUS_WAIT_BUCKETS - 1)
+		bucket += us >> i != 0;
+	barrier_var(bucket);
+	if (bucket < MUS_WAIT_BUCKETS)
+		__sync_fetch_and_add(&cg->waits[bucket], 1);
+}
+
 static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, u64 now)
 {
 	struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
@@ -65,6 +83,7 @@ static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, 
 	slot->running_pid = 0;
 	slot->running_since_ns = 0;
 	account_run(p, t, now);
+	count_wait(t);
 }
 
 /* At the end of its slice @p goes on for @slice_ns more. Userspace is told of what it has used, now and then. */

@@ -191,6 +191,8 @@ struct task_ctx {
 	u64 place_ns;        /* its place in the held queue: fallback virtual time */
 	u64 upfront_ns;      /* fallback virtual time that was charged ahead */
 	u64 held_since_ns;
+	u64 ready_ns;        /* when it became runnable, or was interrupted; 0: it runs */
+	u64 waited_ns;       /* before the present run */
 	u64 wake_ns;
 	u64 sleep_ns;
 	struct standing_order standing;

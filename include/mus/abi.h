@@ -29,6 +29,7 @@
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
 #define MUS_MAX_CGROUPS 16384u
 #define MUS_EXIT_DUMP_BYTES 65536u
+#define MUS_WAIT_BUCKETS 24u /* the last one counts everything above 4 s */
 
 #define MUS_WEIGHT_MIN 1u
 #define MUS_WEIGHT_DEFAULT 100u
@@ -230,6 +231,7 @@ struct mus_cgroup {
 	__u32 effective_weight;  /* share for the fallback order; 0: take `weight`. Writer: userspace, by mus_set_effective_weight */
 	__u32 level;             /* 0: the root. Writer: kernel half */
 	__u32 reserved;
+	__u32 waits[MUS_WAIT_BUCKETS]; /* runs, by how long the task had waited: below 2^i us. Writer: kernel half; wraps */
 };
 
 /* Why the kernel half stopped, from ops.exit. */
@@ -368,11 +370,12 @@ MUS_ASSERT_AT(mus_shard, fallback_clock_ns, 24);
 MUS_ASSERT_AT(mus_shard, hold_armed, 32);
 MUS_ASSERT_AT(mus_shard, starved_cpu, 40);
 
-MUS_ASSERT(sizeof(struct mus_cgroup) == 32);
+MUS_ASSERT(sizeof(struct mus_cgroup) == 128);
 MUS_ASSERT_AT(mus_cgroup, fallback_vtime_ns, 8);
 MUS_ASSERT_AT(mus_cgroup, weight, 16);
 MUS_ASSERT_AT(mus_cgroup, effective_weight, 20);
 MUS_ASSERT_AT(mus_cgroup, level, 24);
+MUS_ASSERT_AT(mus_cgroup, waits, 32);
 
 MUS_ASSERT(sizeof(struct mus_exit) == 1168);
 MUS_ASSERT_AT(mus_exit, code, 8);

@@ -83,6 +83,7 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, c
   half->shared_page_ = Mapping::open(bpf_object__find_map_fd_by_name(half->object_.get(), ".data.shared"), sizeof(mus_shared));
   half->dump_page_ = Mapping::open(bpf_object__find_map_fd_by_name(half->object_.get(), ".data.exit_dump"), MUS_EXIT_DUMP_BYTES);
   half->shared_ = half->shared_page_.as<mus_shared>();
+  half->cgroups_fd_ = bpf_object__find_map_fd_by_name(half->object_.get(), "cgroups");
   half->commit_fd_ = program_fd(half->object_.get(), "mus_commit");
   half->resync_fd_ = program_fd(half->object_.get(), "mus_resync");
   half->weight_fd_ = program_fd(half->object_.get(), "mus_set_effective_weight");
@@ -179,6 +180,15 @@ void KernelHalf::set_effective_weight(CgroupId id, std::uint32_t weight) {
   call.cgroup_id = raw(id);
   call.weight = weight;
   run(weight_fd_, call);
+}
+
+std::optional<KernelHalf::Waits> KernelHalf::waits(CgroupId id) const {
+  std::uint64_t key = raw(id);
+  mus_cgroup cgroup{};
+  if (bpf_map_lookup_elem(cgroups_fd_, &key, &cgroup)) return {};
+  Waits waits;
+  std::ranges::copy(cgroup.waits, waits.begin());
+  return waits;
 }
 
 std::vector<KernelHalf::ProgramSize> KernelHalf::program_sizes() const {

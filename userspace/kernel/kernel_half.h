@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +37,7 @@ struct KernelSettings {
 /// The BPF program, loaded: its rings, its shared page, and the programs that userspace runs.
 /// Owner:   the kernel resources; detached and freed by the destructor.
 /// Threads: load, attach, detach: the control thread. commit, resync: the scheduler thread.
-///          set_effective_weight: the control thread.
+///          set_effective_weight, waits: the control thread.
 /// Errors:  load, attach -> kExitKernel with the verifier's last words.
 class KernelHalf {
  public:
@@ -57,6 +59,11 @@ class KernelHalf {
   void resync();
   /// Share of a cgroup in the fallback order, in units of weight; 0: take its cpu.weight.
   void set_effective_weight(CgroupId id, std::uint32_t weight);
+
+  /// Runs of the tasks directly in a cgroup since it was made, by how long they had waited: bucket i below 2^i us.
+  /// None: no such cgroup.
+  using Waits = std::array<std::uint32_t, MUS_WAIT_BUCKETS>;
+  [[nodiscard]] std::optional<Waits> waits(CgroupId id) const;
 
   [[nodiscard]] std::string exit_dump() const;
 
@@ -82,6 +89,7 @@ class KernelHalf {
   Mapping shared_page_;
   Mapping dump_page_;
   mus_shared* shared_ = nullptr;
+  int cgroups_fd_ = -1;
   int commit_fd_ = -1;
   int resync_fd_ = -1;
   int weight_fd_ = -1;
