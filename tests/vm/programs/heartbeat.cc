@@ -14,9 +14,11 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -29,6 +31,7 @@ namespace {
 
 constexpr double kNs = 1e-9;
 constexpr std::size_t kMaxTasks = 1024;
+constexpr double kPublishEvery = 200e-6;  // seconds
 
 struct Spec {
   std::string group;
@@ -39,16 +42,23 @@ struct Spec {
   int nice = 0;
 };
 
-// Written by its task alone, read by the parent when all have ended.
+// Written by its task alone; all but `published` is read by the parent when all have ended.
 struct Record {
   double longest_wait, cpu_time, asked;  // seconds
   std::uint64_t late;                    // waits beyond --limit
-  std::uint64_t beats;
+  std::uint64_t beats, jobs;             // jobs: times that it has worked for as long as it wanted
+  std::atomic<double> published;         // its CPU time so far, with --sample: the kernel's own is a tick old
 };
 
 struct Shared {
-  std::atomic<bool> go, stop;
+  std::atomic<bool> go, measure, stop;
   Record records[kMaxTasks];
+};
+
+struct Options {
+  double seconds = 10, limit_ms = 100, warm_up = 0, sample_ms = 0;
+  bool json = false, fail_late = false, periodic = false;
+  std::vector<std::string> at;  // SECONDS:COMMAND
 };
 
 Shared* shared;
@@ -103,7 +113,7 @@ void enter_cgroup(const std::string& group) {
   }
 }
 
-void run_task(const Spec& spec, Record& record, double limit) {
+[[noreturn]] void run_task(const Spec& spec, Record& record, const Options& options) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   enter_cgroup(spec.group);
   if (spec.cpu) {
@@ -113,15 +123,29 @@ void run_task(const Spec& spec, Record& record, double limit) {
     ::sched_setaffinity(0, sizeof(set), &set);
   }
   if (spec.nice) ::setpriority(PRIO_PROCESS, 0, spec.nice);
+  record.published = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   while (!shared->go) ::usleep(1000);
-  double begun = now(), cpu_before = read_clock(CLOCK_PROCESS_CPUTIME_ID), last = begun;
+  double begun = now(), cpu_before = read_clock(CLOCK_PROCESS_CPUTIME_ID), last = begun, published = 0;
+  bool measured = false;
   auto beat = [&](double at) {  // `at`: when it could have run
     double t = now(), wait = t - at;
+    if (!measured && shared->measure.load(std::memory_order_relaxed)) {  // what was before is forgotten
+      measured = true;
+      record.longest_wait = 0;
+      record.late = record.beats = record.jobs = 0;
+      begun = t;
+      cpu_before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    }
     record.longest_wait = std::max(record.longest_wait, wait);
-    record.late += wait > limit;
+    record.late += wait * 1e3 > options.limit_ms;
     ++record.beats;
+    if (options.sample_ms > 0 && t - published > kPublishEvery) {
+      record.published.store(read_clock(CLOCK_PROCESS_CPUTIME_ID), std::memory_order_relaxed);
+      published = t;
+    }
     return t;
   };
+  double release = begun;  // of the next job, by a clock that does not wait for the jobs
   while (!shared->stop.load(std::memory_order_relaxed)) {
     if (spec.sleep == 0) {
       last = beat(last);
@@ -129,13 +153,76 @@ void run_task(const Spec& spec, Record& record, double limit) {
     }
     double used = read_clock(CLOCK_PROCESS_CPUTIME_ID);
     while (read_clock(CLOCK_PROCESS_CPUTIME_ID) - used < spec.work && !shared->stop) last = beat(last);
-    double wake = now() + spec.sleep;
+    record.jobs += !shared->stop;
+    release += spec.work + spec.sleep;
+    if (options.periodic && release <= now()) continue;  // late: the next job is due already
+    if (options.sample_ms > 0) record.published.store(read_clock(CLOCK_PROCESS_CPUTIME_ID), std::memory_order_relaxed);
+    double wake = options.periodic ? release : now() + spec.sleep;
     sleep_until(wake);
     if (!shared->stop) last = beat(wake);
   }
+  if (spec.sleep == 0) (void)beat(last);  // the wait that it was in when all ended
   record.cpu_time = read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
-  record.asked = spec.sleep == 0 ? now() - begun : record.cpu_time;
+  record.asked = now() - begun;
+  if (spec.sleep > 0) record.asked *= spec.work / (spec.work + spec.sleep);
   ::_exit(0);
+}
+
+// ---- what the parent sees meanwhile -------------------------------------------------------------------
+
+double cgroup_usage(const std::string& group) {
+  std::ifstream file("/sys/fs/cgroup/" + group + "/cpu.stat");
+  std::string key;
+  double usec = 0;
+  if (!(file >> key >> usec) || key != "usage_usec") return -1;
+  return usec * 1e-6;
+}
+
+/// The groups that tasks are in and those above them, each with its CPU time.
+std::map<std::string, double> cgroup_usages(const std::vector<Spec>& specs) {
+  std::map<std::string, double> usages;
+  for (const Spec& spec : specs)
+    for (std::string group = spec.group; !group.empty(); group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/')))
+      usages.try_emplace(group, 0);
+  for (auto& [group, usage] : usages) usage = cgroup_usage(group);
+  return usages;
+}
+
+/// The parent's window: waits, samples the tasks' CPU times, runs the commands. Returns what --json adds.
+nlohmann::json watch(const std::vector<Spec>& specs, std::size_t tasks, const Options& options) {
+  nlohmann::json at_us = nlohmann::json::array(), cpu_us = nlohmann::json::array(), commands = nlohmann::json::array();
+  double start = now(), end = start + options.seconds, next = start;
+  auto micros = [](double seconds) { return static_cast<std::int64_t>(seconds * 1e6); };
+  auto sample = [&] {
+    if (options.sample_ms <= 0) return;
+    std::vector<std::int64_t> row(tasks);
+    for (std::size_t i = 0; i < tasks; ++i) row[i] = micros(shared->records[i].published.load(std::memory_order_relaxed));
+    at_us.push_back(micros(now() - start));
+    cpu_us.push_back(row);
+  };
+  auto before = cgroup_usages(specs);
+  double before_at = now();
+  std::size_t command = 0;
+  while (!shared->stop && now() < end) {
+    if (command < options.at.size() && now() - start >= std::stod(options.at[command])) {
+      const std::string& text = options.at[command++];
+      sample();
+      double begun = now();
+      int status = std::system(text.substr(text.find(':') + 1).c_str());
+      sample();
+      commands.push_back({{"begun_us", micros(begun - start)}, {"done_us", micros(now() - start)}, {"status", status}});
+    }
+    sample();
+    next = options.sample_ms > 0 ? std::max(now(), next + options.sample_ms * 1e-3) : end;
+    double wake = std::min(next, end);
+    if (command < options.at.size()) wake = std::min(wake, start + std::stod(options.at[command]));
+    sleep_until(wake);
+  }
+  sample();
+  auto after = cgroup_usages(specs);
+  nlohmann::json usages;
+  for (auto& [group, usage] : after) usages[group] = usage - before[group];
+  return {{"usage_s", usages}, {"window_s", now() - before_at}, {"at_us", at_us}, {"cpu_us", cpu_us}, {"commands", commands}};
 }
 
 nlohmann::json group_report(const std::vector<Spec>& specs) {
@@ -143,18 +230,22 @@ nlohmann::json group_report(const std::vector<Spec>& specs) {
   std::size_t index = 0;
   double all = 0;
   for (const Spec& spec : specs) {
-    double wait = 0, cpu = 0, least = 1e9;
-    std::uint64_t late = 0;
+    double wait = 0, cpu = 0, least = 1e9, asked = 0;
+    std::uint64_t late = 0, jobs = 0;
     for (int i = 0; i < spec.count; ++i) {
       const Record& r = shared->records[index++];
       wait = std::max(wait, r.longest_wait);
       cpu += r.cpu_time;
       least = std::min(least, r.cpu_time);
       late += r.late;
+      asked += r.asked;
+      jobs += r.jobs;
     }
     all += cpu;
     groups.push_back({{"group", spec.group}, {"tasks", spec.count}, {"cpu_s", cpu}, {"least_cpu_s", least},
-                      {"longest_wait_ms", wait * 1e3}, {"late", late}});
+                      {"longest_wait_ms", wait * 1e3}, {"late", late}, {"asked_s", asked}});
+    // A job counts for the work that was wanted: the clock's own cost, and that of waking up, are not.
+    if (spec.sleep > 0) groups.back()["done_s"] = static_cast<double>(jobs) * spec.work;
     if (spec.cpu) groups.back()["cpu"] = *spec.cpu;
   }
   for (auto& group : groups) group["share"] = all > 0 ? group["cpu_s"].get<double>() / all : 0;
@@ -167,13 +258,16 @@ int main(int argc, char** argv) {
   CLI::App app{"Tasks in cgroups that measure the longest time for which each could not run.\n\n"
                "example: heartbeat --seconds 10 --limit 100 a:2@0 a:2@1 b:4:1/9"};
   std::vector<std::string> texts;
-  double seconds = 10, limit_ms = 100;
-  bool json = false, fail_late = false;
+  Options options;
   app.add_option("TASKS", texts, "GROUP:COUNT[:WORK_MS/SLEEP_MS][@CPU][+NICE]; without WORK/SLEEP they never sleep")->required();
-  app.add_option("--seconds", seconds, "how long; SIGTERM ends it earlier")->capture_default_str();
-  app.add_option("--limit", limit_ms, "waits longer than this many ms are counted as late")->capture_default_str();
-  app.add_flag("--fail", fail_late, "exit with 1 if any wait was late");
-  app.add_flag("--json", json, "print JSON");
+  app.add_option("--seconds", options.seconds, "how long; SIGTERM ends it earlier")->capture_default_str();
+  app.add_option("--limit", options.limit_ms, "waits longer than this many ms are counted as late")->capture_default_str();
+  app.add_flag("--fail", options.fail_late, "exit with 1 if any wait was late");
+  app.add_flag("--json", options.json, "print JSON");
+  app.add_option("--warm-up", options.warm_up, "seconds before that, which do not count")->capture_default_str();
+  app.add_flag("--periodic", options.periodic, "sleepers start by a clock, each WORK+SLEEP: a late job does not put off the next");
+  app.add_option("--sample", options.sample_ms, "record all tasks' CPU time each so many ms; in the JSON")->capture_default_str();
+  app.add_option("--at", options.at, "SECONDS:COMMAND: run COMMAND by sh then; may be repeated, in order")->allow_extra_args(false);
   std::vector<Spec> specs;
   try {
     app.parse(argc, argv);
@@ -192,7 +286,7 @@ int main(int argc, char** argv) {
       Record& record = shared->records[tasks++];
       pid_t pid = ::fork();
       if (pid < 0) return std::perror("heartbeat: fork"), 2;
-      if (pid == 0) run_task(spec, record, limit_ms / 1e3);
+      if (pid == 0) run_task(spec, record, options);
     }
   }
   auto end_early = [](int) { shared->stop = true; };
@@ -200,7 +294,9 @@ int main(int argc, char** argv) {
   std::signal(SIGINT, end_early);
   ::usleep(200'000);  // all are in their cgroups
   shared->go = true;
-  sleep_until(now() + seconds);
+  if (options.warm_up > 0) sleep_until(now() + options.warm_up);
+  shared->measure = true;
+  nlohmann::json watched = watch(specs, tasks, options);
   shared->stop = true;
   int failed = 0;
   for (int status; ::wait(&status) > 0;) failed |= status;
@@ -212,8 +308,10 @@ int main(int argc, char** argv) {
     longest = std::max(longest, g["longest_wait_ms"].get<double>());
     late += g["late"].get<std::uint64_t>();
   }
-  if (json) {
-    std::cout << nlohmann::json{{"longest_wait_ms", longest}, {"late", late}, {"groups", groups}}.dump() << "\n";
+  if (options.json) {
+    nlohmann::json report{{"longest_wait_ms", longest}, {"late", late}, {"groups", groups}};
+    report.update(watched);
+    std::cout << report.dump() << "\n";
   } else {
     for (std::size_t i = 0; i < groups.size(); ++i)
       std::printf("%-24s %4d tasks  %8.3f s  %5.1f %%  longest wait %8.1f ms  %llu late\n", texts[i].c_str(), specs[i].count,
@@ -221,5 +319,5 @@ int main(int argc, char** argv) {
                   groups[i]["longest_wait_ms"].get<double>(), groups[i]["late"].get<unsigned long long>());
     std::printf("longest wait %.1f ms\n", longest);
   }
-  return failed ? 2 : fail_late && late ? 1 : 0;
+  return failed ? 2 : options.fail_late && late ? 1 : 0;
 }
