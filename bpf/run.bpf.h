@@ -60,17 +60,44 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 	standing_drain(&t->standing, used, now);
 }
 
+/* How many bits @value has. No loop: the verifier would walk each turn. */
+static __always_inline u32 bit_width(u64 value)
+{
+	u32 bits = value != 0;
+
+	if (value >> 32) {
+		value >>= 32;
+		bits += 32;
+	}
+	if (value >> 16) {
+		value >>= 16;
+		bits += 16;
+	}
+	if (value >> 8) {
+		value >>= 8;
+		bits += 8;
+	}
+	if (value >> 4) {
+		value >>= 4;
+		bits += 4;
+	}
+	if (value >> 2) {
+		value >>= 2;
+		bits += 2;
+	}
+	return bits + (value >> 1 & 1);
+}
+
 /* Counts how long @t had waited before the run that ends. */
 static __always_inline void count_wait(struct task_ctx *t)
 {
 	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
-	u64 us = t->waited_ns / 1000;
-	u32 bucket = 0, i;
+	u32 bucket = bit_width(t->waited_ns / 1000);
 
 	if (!cg)
 		return;
-	bpf_for(i, 0, MUS_WAIT_BUCKETS - 1)
-		bucket += us >> i != 0;
+	if (bucket >= MUS_WAIT_BUCKETS)
+		bucket = MUS_WAIT_BUCKETS - 1;
 	barrier_var(bucket);
 	if (bucket < MUS_WAIT_BUCKETS)
 		__sync_fetch_and_add(&cg->waits[bucket], 1);
