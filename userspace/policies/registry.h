@@ -8,6 +8,8 @@
 #include <mus/policy.h>
 #include <mus/result.h>
 
+#include "names.h"
+
 namespace mus {
 
 /// A policy that can be asked for by name.
@@ -22,8 +24,5 @@ struct PolicyEntry {
 
 /// Errors: unknown name -> names the nearest and lists all.
 [[nodiscard]] Result<const PolicyEntry*> find_policy(std::string_view name);
-
-/// Of `names`, the one that `wrong` was probably meant to be; empty: none is near.
-[[nodiscard]] std::string_view nearest_name(std::string_view wrong, std::span<const std::string_view> names);
 
 }  // namespace mus
