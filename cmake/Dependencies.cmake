@@ -4,7 +4,7 @@
 # package that brings it.
 #
 # Targets: mus::libbpf, mus::concurrentqueue (#include <concurrentqueue.h>), Boost::headers, CLI11::CLI11,
-# nlohmann_json::nlohmann_json, Threads::Threads, GTest::gmock, GTest::gtest_main;
+# nlohmann_json::nlohmann_json, mus::ncurses, ZLIB::ZLIB, Threads::Threads, GTest::gmock, GTest::gtest_main;
 # optional: benchmark::benchmark_main.
 
 set(MUS_LIBBPF_MINIMUM 1.4)
@@ -95,6 +95,27 @@ endif()
 find_package(nlohmann_json QUIET)
 if(NOT TARGET nlohmann_json::nlohmann_json)
   mus_missing("nlohmann-json" "nlohmann-json3-dev")
+endif()
+
+# --- musctl
+
+# With wide characters: cgroups have names in any script.
+set(CURSES_NEED_WIDE TRUE)
+set(CURSES_NEED_NCURSES TRUE)
+find_package(Curses QUIET)
+if(NOT CURSES_FOUND)
+  mus_missing("ncurses with wide characters" "libncurses-dev")
+else()
+  add_library(mus_ncurses INTERFACE)
+  add_library(mus::ncurses ALIAS mus_ncurses)
+  target_include_directories(mus_ncurses SYSTEM INTERFACE ${CURSES_INCLUDE_DIRS})
+  target_compile_definitions(mus_ncurses INTERFACE ${CURSES_CFLAGS})
+  target_link_libraries(mus_ncurses INTERFACE ${CURSES_LIBRARIES})
+endif()
+
+find_package(ZLIB QUIET)
+if(NOT TARGET ZLIB::ZLIB)
+  mus_missing("zlib" "zlib1g-dev")
 endif()
 
 if(BUILD_TESTING)

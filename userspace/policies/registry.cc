@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -25,20 +24,6 @@ constexpr std::array kPolicies{
     PolicyEntry{"vtime", "weighted fair by cgroup and nice (default)", VtimePolicy::kOptions, make<VtimePolicy>},
     PolicyEntry{"fifo", "first come, first served: the one to learn from", {}, make<FifoPolicy>},
 };
-
-/// Levenshtein distance.
-std::size_t edits(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = std::exchange(row[j], std::min({change, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 
@@ -69,12 +54,6 @@ Result<std::unique_ptr<Policy>> make_policy(const PolicyEntry& entry, PolicyConf
 }
 
 std::span<const PolicyEntry> policies() { return kPolicies; }
-
-std::string_view nearest_name(std::string_view wrong, std::span<const std::string_view> names) {
-  auto near = std::ranges::min_element(names, {}, [&](std::string_view name) { return edits(wrong, name); });
-  if (near == names.end() || edits(wrong, *near) > std::max<std::size_t>(2, near->size() / 2)) return {};
-  return *near;
-}
 
 Result<const PolicyEntry*> find_policy(std::string_view name) {
   auto it = std::ranges::find(kPolicies, name, &PolicyEntry::name);

@@ -11,6 +11,8 @@
 #include <mus/policy.h>
 #include <mus/result.h>
 
+#include "names.h"
+
 namespace mus {
 
 /// A policy that can be asked for by name.
@@ -31,8 +33,5 @@ struct PolicyEntry {
 /// Errors: kExitUsage: unknown option (names the nearest), not a number, out of range.
 [[nodiscard]] Result<std::unique_ptr<Policy>> make_policy(const PolicyEntry& entry, PolicyConfig config,
                                                           std::span<const std::string> settings);
-
-/// Of `names`, the one that `wrong` was probably meant to be; empty: none is near.
-[[nodiscard]] std::string_view nearest_name(std::string_view wrong, std::span<const std::string_view> names);
 
 }  // namespace mus

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <set>
 #include <string>
 
@@ -49,15 +48,6 @@ TEST(Registry, ListsAllWhenNoneIsNear) {
 
 TEST(Registry, AnEmptyNameIsNearNothingLong) {
   EXPECT_FALSE(find_policy(""));
-}
-
-TEST(NearestName, CountsEdits) {
-  constexpr std::array<std::string_view, 3> kNames{"vtime", "fifo", "lottery"};
-  EXPECT_EQ(nearest_name("fif", kNames), "fifo");
-  EXPECT_EQ(nearest_name("fiof", kNames), "fifo");
-  EXPECT_EQ(nearest_name("lotery", kNames), "lottery");
-  EXPECT_EQ(nearest_name("zzzzzzzz", kNames), "");
-  EXPECT_EQ(nearest_name("vtime", {}), "");
 }
 
 }  // namespace
