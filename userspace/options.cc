@@ -77,6 +77,9 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   app.set_version_flag("-V,--version", "mus-userland " MUS_VERSION_STRING);
   app.set_config("--config", "", "Read flags from a TOML file: policy = \"fifo\"");
   app.add_option("--policy", options.policy, policy_help())->type_name("NAME")->capture_default_str();
+  app.add_option("--set", options.settings, "Set an option of the policy (repeatable; musctl policy show lists them)")
+      ->type_name("NAME=VALUE")
+      ->take_all();
   app.add_option("--weight", options.weight_texts, "Give a cgroup a weight, 1..10000, instead of its cpu.weight (repeatable)")
       ->type_name("CGROUP=W")
       ->take_all();
@@ -95,6 +98,11 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
       ->check(CLI::Range(0.1, 3600.0));
   app.add_option("--stats-json", options.stats_json, "When it ends, write all counters to FILE as one JSON object")
       ->type_name("FILE");
+  app.add_option("--socket", options.socket, "Where musctl finds the daemon; '' for nowhere")->type_name("PATH")->capture_default_str();
+  app.add_option("--socket-group", options.socket_group, "Who may use it besides root")->type_name("GROUP");
+  app.add_option("--state", options.state, "Keeps the weights that were set from one run to the next; '' for none")
+      ->type_name("FILE")
+      ->capture_default_str();
   app.add_option("--max-tasks", options.max_tasks, "Tasks that userspace keeps; the kernel half runs any others by itself")
       ->check(CLI::Range(64u, 4194304u))
       ->capture_default_str();

@@ -23,6 +23,10 @@ struct Options {
   Duration slice = 4ms;
   Duration stall = 20ms;
   Duration hold = 1ms;
+  std::vector<std::string> settings;      ///< options of the policy: "slice-us=2000"
+  std::string socket = "/var/run/scx/mus/control.sock";  ///< "": none
+  std::string socket_group;
+  std::string state = "/var/run/scx/mus/state.json";     ///< "": weights end with the daemon
   std::vector<std::string> weight_texts;  ///< "/redis=400"
   std::vector<WeightOption> weights;
   bool partial = false;

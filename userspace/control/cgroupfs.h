@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include <mus/result.h>
 #include <mus/units.h>
+
+#include "kernel/fd.h"
 
 namespace mus {
 
@@ -12,8 +20,70 @@ namespace mus {
 /// Errors: nowhere -> kExitUsage.
 [[nodiscard]] Result<std::string> cgroup_mount();
 
+/// The same from the text of a mount table (/proc/self/mounts); empty: it is not in there.
+[[nodiscard]] std::string cgroup_mount_in(std::string_view table);
+
 /// The id of the cgroup at `path` ("/redis"), from the root of the v2 tree.
-/// Errors: no such cgroup -> kExitUsage, names the nearest sibling.
+/// Errors: no such cgroup, a path with `..` or a symbolic link in it -> kExitUsage, names the nearest sibling.
 [[nodiscard]] Result<CgroupId> find_cgroup(const std::string& path);
+
+/// A cgroup as the tree of folders shows it.
+struct CgroupPlace {
+  CgroupId id{};
+  std::string path;  ///< "/redis"
+};
+
+/// What the cpu controller says of a cgroup.
+struct CgroupWeight {
+  std::optional<std::uint32_t> weight;  ///< cpu.weight; none: the root, or the controller is not on there
+  std::optional<std::int32_t> nice;     ///< cpu.weight.nice
+  bool idle = false;                    ///< cpu.idle is 1
+};
+
+/// The tree of cgroup v2, read only, below one mount point. Every path is walked from a descriptor of that
+/// point, part by part, and never through a symbolic link or `..`, so that nobody who may name a cgroup
+/// can have another file looked at.
+/// Threads: the control thread.
+/// Errors:  exit_code is kExitUsage where the name is wrong; `what` and `remedy` are for the client.
+/// Cost:    a few system calls for each part of a path.
+class CgroupFs {
+ public:
+  /// Errors: `mount` cannot be opened.
+  [[nodiscard]] static Result<CgroupFs> open(const std::string& mount, const std::string& proc = "/proc");
+
+  /// `path` as check_cgroup_path() leaves it.
+  [[nodiscard]] Result<CgroupPlace> find(const std::string& path) const;
+  /// By the kernel's id. Remembers what it found, since a cgroup keeps its path for as long as it lives.
+  [[nodiscard]] Result<CgroupPlace> find(CgroupId id);
+  /// The cgroup that a process is in.
+  [[nodiscard]] Result<CgroupPlace> find(Pid pid) const;
+
+  /// Whether `path` is certainly not the cgroup with that id any more.
+  [[nodiscard]] bool gone(const CgroupPlace& place) const;
+
+  /// The path of an id for showing it: "id:71" if there is no folder (any more, or in sight of this mount).
+  [[nodiscard]] std::string name(CgroupId id);
+  /// Forgets the paths of all others.
+  void keep_names(std::span<const CgroupId> ids);
+
+  [[nodiscard]] CgroupWeight weight(const std::string& path) const;
+  /// Whether the cpu controller is on this hierarchy (in hybrid mode it may be on v1).
+  [[nodiscard]] bool has_cpu_controller() const;
+
+ private:
+  CgroupFs() = default;
+  [[nodiscard]] Fd walk(const std::string& path) const;
+  [[nodiscard]] std::string nearest(const std::string& path) const;
+  [[nodiscard]] std::optional<std::string> path_by_handle(CgroupId id);
+  void walk_all();
+
+  Fd root_;
+  std::string mount_;
+  std::string proc_;
+  bool real_ = false;     // cgroup v2 and not a stand-in of a test
+  bool handles_ = false;  // a cgroup can be opened by its id
+  std::chrono::steady_clock::time_point walked_{};
+  std::unordered_map<std::uint64_t, std::string> paths_;
+};
 
 }  // namespace mus

@@ -6,18 +6,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <poll.h>
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <memory>
-#include <span>
+#include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "control/control.h"
 #include "control/statistics.h"
 #include "exit_code.h"
 #include "kernel/exit_report.h"
@@ -26,14 +21,12 @@
 #include "kernel/libbpf_log.h"
 #include "loop.h"
 #include "policies/registry.h"
+#include "version.h"
 
 namespace mus {
 namespace {
 
-using WallClock = std::chrono::steady_clock;
-
 constexpr std::size_t kThreadStackBytes = 256 << 10;  // locked in memory, so no larger than needed
-constexpr auto kWeightsEvery = 500ms;                 // the fallback order follows the policy's shares
 
 int report(const Error& error) {
   std::fprintf(stderr, "mus-userland: %s\n", error.message().c_str());
@@ -65,81 +58,22 @@ Fd block_signals() {
   return Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-/// What the control thread does while the scheduler runs.
-class Control {
- public:
-  Control(const Options& options, KernelHalf& kernel, Loop& loop, const KernelBtf& btf)
-      : options_(options), kernel_(kernel), loop_(loop), btf_(btf) {}
-
-  /// Returns when a signal has come or the kernel has ended the scheduler.
-  void run(const Fd& signals) {
-    auto every = std::chrono::duration_cast<WallClock::duration>(std::chrono::duration<double>(options_.stats_sec));
-    auto next = WallClock::now() + every;
-    bool printing = options_.stats_sec > 0;
-    before_ = read_totals(kernel_.shared());
-    before_at_ = WallClock::now();
-    while (!read_exit(kernel_, btf_).ended) {
-      auto wait = std::chrono::milliseconds(kWeightsEvery);
-      if (printing)
-        wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(next - WallClock::now()),
-                          std::chrono::milliseconds(0), wait);
-      pollfd poll{.fd = signals.get(), .events = POLLIN, .revents = 0};
-      if (::poll(&poll, 1, static_cast<int>(wait.count())) > 0) return;
-      take_snapshots();
-      if (printing && WallClock::now() >= next) {
-        print_line();
-        next += every;
-      }
-    }
-  }
-
-  void take_snapshots() {
-    for (Reply reply; loop_.take(reply);) {}
-    const Snapshot* newest = loop_.snapshot();
-    if (!newest || newest == snapshot_) return;
-    snapshot_ = newest;
-    // 100 is what an ordinary cgroup has: scaled so that the average of those that run is 100.
-    std::span groups(snapshot_->groups.data(), snapshot_->group_count);
-    double scale = 100.0 * static_cast<double>(std::ranges::count_if(groups, [](const auto& g) { return g.promised_own != 0; }));
-    for (const Snapshot::Group& group : groups) {
-      if (group.promised_own == 0) continue;
-      auto weight = group.promised_own < 0 ? 0u : std::max(1u, static_cast<std::uint32_t>(group.promised_own * scale));
-      kernel_.set_effective_weight(group.id, weight);
-    }
-  }
-
-  void write_json() const {
-    if (options_.stats_json.empty()) return;
-    std::ofstream file(options_.stats_json);
-    file << stats_json(read_totals(kernel_.shared()), snapshot(), options_.policy).dump() << "\n";
-    if (!file) std::fprintf(stderr, "mus-userland: %s cannot be written\n", options_.stats_json.c_str());
-  }
-
- private:
-  void print_line() {
-    Totals after = read_totals(kernel_.shared());
-    auto now = WallClock::now();
-    if (lines_++ % 20 == 0) std::puts(stats_head().c_str());
-    std::puts(stats_line(before_, after, std::chrono::duration<double>(now - before_at_).count(), snapshot()).c_str());
-    std::fflush(stdout);
-    before_ = after;
-    before_at_ = now;
-  }
-
-  [[nodiscard]] const Snapshot& snapshot() const {
-    static const Snapshot none;
-    return snapshot_ ? *snapshot_ : none;
-  }
-
-  const Options& options_;
-  KernelHalf& kernel_;
-  Loop& loop_;
-  const KernelBtf& btf_;
-  const Snapshot* snapshot_ = nullptr;
-  Totals before_{};
-  WallClock::time_point before_at_;
-  std::uint64_t lines_ = 0;
-};
+/// What `status` shows about this machine and this daemon.
+DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const PolicyConfig& config) {
+  DaemonFacts facts{.version = MUS_VERSION_STRING,
+                    .kernel = kernel.release,
+                    .pid = ::getpid(),
+                    .cpus = config.online,
+                    .config = config,
+                    .policy = options.policy,
+                    .settings = options.settings,
+                    .notes = {},
+                    .started = std::chrono::steady_clock::now()};
+  if (!kernel.cgroup_callbacks)
+    facts.notes.push_back("this kernel has no CONFIG_EXT_GROUP_SCHED: changes of cpu.weight are not seen");
+  if (options.partial) facts.notes.push_back("--partial: only tasks of the class SCHED_EXT are scheduled by mus");
+  return facts;
+}
 
 }  // namespace
 
@@ -153,13 +87,17 @@ int run_daemon(const Options& given) {
   Topology topology = read_topology();
   auto online = static_cast<std::uint32_t>(std::ranges::count(topology.online, true));
   PolicyConfig config{.slice = options.slice, .online = std::max(1u, online)};
-  auto policy = (*find_policy(options.policy))->make(config);
-  auto spare = (*find_policy("fifo"))->make(config);
-  PolicyDriver driver(*policy, config, {}, {.tasks = options.max_tasks});
-  for (const WeightOption& weight : options.weights) (void)driver.set_weight_override(weight.id, weight.weight);
+  PolicyShelf shelf;
+  auto made = make_policy(**find_policy(options.policy), config, options.settings);
+  if (!made) return report(made.error());
+  Policy& policy = shelf.add(std::move(*made));
+  Policy& spare = shelf.add((*find_policy("fifo"))->make(config));
+  PolicyDriver driver(policy, config, {}, {.tasks = options.max_tasks});
+  auto doors = open_doors(options);
+  if (!doors) return report(doors.error());
 
   KernelSettings settings{.slice = options.slice, .hold = options.hold, .stall = options.stall};
-  settings.event_mask = policy->wanted_events();
+  settings.event_mask = policy.wanted_events();
   settings.exit_dump_bytes = options.exit_dump_bytes;
   settings.partial = options.partial;
   auto kernel = KernelHalf::load(*kernel_info, settings);
@@ -172,19 +110,19 @@ int run_daemon(const Options& given) {
   }
 
   Fd signals = block_signals();
-  Loop loop(**kernel, driver, *spare);
+  Loop loop(**kernel, driver, spare);
+  Control control(options, **kernel, loop, kernel_info->btf, facts_of(options, *kernel_info, config), shelf, std::move(*doors));
   if (auto locked = lock_memory(); !locked) return report(locked.error());
   if (auto started = loop.start(); !started) return report(started.error());
+  if (auto started = control.start(); !started) return report(started.error());
   if (auto attached = (*kernel)->attach(); !attached) return report(attached.error());
   std::fprintf(stderr, "mus-userland: policy %s schedules this machine (kernel %s, %u CPUs); Ctrl-C ends it\n",
                options.policy.c_str(), kernel_info->release.c_str(), online);
 
-  Control control(options, **kernel, loop, kernel_info->btf);
-  control.run(signals);
+  control.run(signals.get());
   (*kernel)->detach();
   loop.stop();
-  control.take_snapshots();
-  control.write_json();
+  control.finish();
   ExitReport exit = read_exit(**kernel, kernel_info->btf);
   std::fprintf(stderr, "mus-userland: ended; the kernel says %s\n", exit.ended ? exit.text.c_str() : "nothing");
   if (auto left = counts_left((*kernel)->shared()); !left.empty())

@@ -42,7 +42,23 @@ Totals read_totals(const mus_shared& shared) {
     totals.queued += read(shared.shards[i].queued_count);
     totals.kernel += read(shared.shards[i].kernel_count);
   }
+  // A CPU that finds userspace stalled notes the question that has not been answered (count_stall in dispatch.bpf.h); as
+  // long as that one stands, the kernel half decides. Our own clock cannot be compared with asked_ns.
+  std::uint64_t asked = read(shared.asked_ns);
+  totals.stalled = asked && read(shared.stalled_ns) == asked;
   return totals;
+}
+
+nlohmann::ordered_json runs_json(const mus_counters& counters) {
+  nlohmann::ordered_json runs;
+  for (std::size_t i = 1; i < MUS_ROUTES; ++i) runs[kRoutes[i]] = counters.runs[i];
+  return runs;
+}
+
+nlohmann::ordered_json refused_json(const mus_counters& counters) {
+  nlohmann::ordered_json refused;
+  for (std::size_t i = 1; i < MUS_REFUSALS; ++i) refused[kRefusals[i]] = counters.refused[i];
+  return refused;
 }
 
 std::string counts_left(const mus_shared& shared) {
@@ -91,17 +107,14 @@ std::string stats_line(const Totals& before, const Totals& after, double seconds
 
 nlohmann::json stats_json(const Totals& totals, const Snapshot& snapshot, const std::string& policy) {
   const mus_counters& c = totals.counters;
-  nlohmann::json runs, refused;
-  for (std::size_t i = 1; i < MUS_ROUTES; ++i) runs[kRoutes[i]] = c.runs[i];
-  for (std::size_t i = 1; i < MUS_REFUSALS; ++i) refused[kRefusals[i]] = c.refused[i];
   return {
       {"policy", policy},
       {"decisions", c.decisions},
-      {"runs", runs},
+      {"runs", runs_json(c)},
       {"kept", c.kept},
       {"events", c.events},
       {"events_lost", c.events_lost},
-      {"refused", refused},
+      {"refused", refused_json(c)},
       {"standing_set", c.standing_set},
       {"standing_spent", c.standing_spent},
       {"wakes", c.wakes},

@@ -8,7 +8,7 @@
 
 #include <mus/abi.h>
 
-#include "loop.h"
+#include "messages.h"
 
 namespace mus {
 
@@ -26,6 +26,10 @@ struct Totals {
 /// Reads the shared page; each word by itself, so that sums may be a few events apart.
 /// Threads: any.
 [[nodiscard]] Totals read_totals(const mus_shared& shared);
+
+/// Counters by name, as --stats-json and `status` give them.
+[[nodiscard]] nlohmann::ordered_json runs_json(const mus_counters& counters);
+[[nodiscard]] nlohmann::ordered_json refused_json(const mus_counters& counters);
 
 /// What is still counted although nothing is scheduled any more: "" unless the kernel half has lost count.
 [[nodiscard]] std::string counts_left(const mus_shared& shared);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "control/control.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <span>
+#include <utility>
+
+#include "exit_code.h"
+
+namespace mus {
+namespace {
+
+using std::chrono::ceil;
+using std::chrono::milliseconds;
+
+constexpr auto kLookEvery =
+    milliseconds(500);  // the fallback order follows the policy's shares; the kernel may have ended it
+
+std::optional<CgroupFs> open_cgroupfs(DaemonFacts& facts) {
+  auto mount = cgroup_mount();
+  auto fs = mount ? CgroupFs::open(*mount) : Result<CgroupFs>(std::unexpected(mount.error()));
+  if (!fs) {
+    facts.notes.push_back(fs.error().what + ": weights of cgroups cannot be set");
+    return std::nullopt;
+  }
+  if (!fs->has_cpu_controller())
+    facts.notes.push_back("the cpu controller is not on cgroup v2 (" + *mount +
+                          "): cpu.weight is not there to be followed");
+  return std::move(*fs);
+}
+
+}  // namespace
+
+Result<Doors> open_doors(const Options& options) {
+  Doors doors;
+  if (!options.socket_group.empty()) {
+    auto group = find_group(options.socket_group);
+    if (!group) return std::unexpected(group.error());
+    doors.group = *group;
+  }
+  if (options.socket.empty()) return doors;
+  auto control = Listener::open(options.socket, doors.group);
+  if (!control) return std::unexpected(control.error());
+  doors.control.emplace(std::move(*control));
+  auto scx_stats = Listener::open(ScxStats::kPath, doors.group);
+  if (scx_stats) {
+    doors.scx_stats.emplace(std::move(*scx_stats));
+  } else {
+    doors.notes.push_back("scxtop and OpenMetrics see nothing of mus: " + scx_stats.error().what);
+  }
+  return doors;
+}
+
+Control::Control(const Options& options, KernelHalf& kernel, Loop& loop, const KernelBtf& btf,
+                 DaemonFacts facts, PolicyShelf& shelf, Doors doors)
+    : options_(options),
+      kernel_(kernel),
+      loop_(loop),
+      port_(loop, kernel, btf),
+      fs_(open_cgroupfs(facts)),
+      store_(options.state),
+      commands_(std::move(facts), port_, fs_ ? &*fs_ : nullptr, store_, shelf, server_),
+      scx_stats_(commands_.stats(), server_) {
+  if (doors.control) server_.add(std::move(*doors.control), doors.group, commands_);
+  if (doors.scx_stats) server_.add(std::move(*doors.scx_stats), doors.group, scx_stats_);
+  for (std::string& note : doors.notes)
+    commands_.add_note(std::move(note));
+}
+
+Result<void> Control::start() {
+  Moment now = Moment::now();
+  if (!options_.state.empty() && !make_folders(options_.state))
+    return fail("--state " + options_.state + ": its folder cannot be made", "choose another, or --state ''",
+                kExitUsage);
+  std::vector<SetWeight> given;
+  for (const WeightOption& option : options_.weights)
+    given.push_back({.id = option.id, .path = option.path, .weight = option.weight});
+  for (std::string& note : commands_.weights().load(now, std::move(given))) {
+    std::fprintf(stderr, "mus-userland: %s\n", note.c_str());
+    commands_.add_note(std::move(note));
+  }
+  return store_.save(now, true);
+}
+
+void Control::run(int signals) {
+  auto now = Clock::now();
+  printed_ = port_.totals();
+  printed_at_ = now;
+  auto every = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.stats_sec));
+  print_at_ = options_.stats_sec > 0 ? now + every : Clock::time_point::max();
+  while (!port_.ended()) {
+    wait(signals, now);
+    if (polled_.front().revents) return;
+    Moment moment = Moment::now();
+    now = moment.steady;
+    share_promises();
+    commands_.replies(moment);
+    commands_.tick(moment);
+    server_.serve(now);
+    if (now < print_at_) continue;
+    print_line(now);
+    print_at_ = std::max(print_at_ + every, now);
+  }
+}
+
+void Control::wait(int signals, Clock::time_point now) {
+  polled_.clear();
+  polled_.push_back({.fd = signals, .events = POLLIN, .revents = 0});
+  polled_.push_back({.fd = loop_.replies_fd(), .events = POLLIN, .revents = 0});
+  server_.fill(polled_, now);
+  auto until = std::min(commands_.due({.steady = now, .wall = {}}), print_at_);
+  auto wait = std::clamp(ceil<milliseconds>(until - now), milliseconds(0), kLookEvery);
+  if (auto server = server_.timeout(now)) wait = std::min(wait, *server);
+  ::poll(polled_.data(), polled_.size(), static_cast<int>(wait.count()));
+}
+
+void Control::share_promises() {
+  const Snapshot* snapshot = port_.snapshot();
+  if (!snapshot || snapshot->at == shared_at_) return;
+  shared_at_ = snapshot->at;
+  // 100 is what an ordinary cgroup has: scaled so that the average of those that run is 100.
+  std::span groups(snapshot->groups.data(), snapshot->group_count);
+  double scale = 100.0 * static_cast<double>(std::ranges::count_if(
+                             groups, [](const auto& g) { return g.promised_own != 0; }));
+  for (const Snapshot::Group& group : groups) {
+    if (group.promised_own == 0) continue;
+    auto weight =
+        group.promised_own < 0 ? 0u : std::max(1u, static_cast<std::uint32_t>(group.promised_own * scale));
+    kernel_.set_effective_weight(group.id, weight);
+  }
+}
+
+void Control::print_line(Clock::time_point now) {
+  static const Snapshot none;
+  const Snapshot* snapshot = port_.snapshot();
+  Totals totals = port_.totals();
+  if (lines_++ % 20 == 0) std::puts(stats_head().c_str());
+  double seconds = std::chrono::duration<double>(now - printed_at_).count();
+  std::puts(stats_line(printed_, totals, seconds, snapshot ? *snapshot : none).c_str());
+  std::fflush(stdout);
+  printed_ = totals;
+  printed_at_ = now;
+}
+
+void Control::finish() {
+  Moment now = Moment::now();
+  commands_.replies(now);
+  commands_.weights().finish(now);
+  write_json();
+}
+
+void Control::write_json() {
+  if (options_.stats_json.empty()) return;
+  static const Snapshot none;
+  const Snapshot* snapshot = port_.snapshot();
+  std::ofstream file(options_.stats_json);
+  file << stats_json(port_.totals(), snapshot ? *snapshot : none,
+                     snapshot ? std::string(snapshot->policy) : options_.policy)
+              .dump()
+       << "\n";
+  if (!file) std::fprintf(stderr, "mus-userland: %s cannot be written\n", options_.stats_json.c_str());
+}
+
+}  // namespace mus

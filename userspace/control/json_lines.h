@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace mus {
+
+/// Answers keep their fields in the order in which they were written.
+using Json = nlohmann::ordered_json;
+
+/// Cuts what arrives from a socket into lines.
+/// Shape:   holds at most `most` bytes; a line that does not fit makes it too_long() for good.
+/// Threads: one.
+class LineBuffer {
+ public:
+  explicit LineBuffer(std::size_t most) : most_(most) {}
+
+  /// Bytes that may be added now; 0: take lines first.
+  [[nodiscard]] std::size_t room() const { return most_ - (bytes_.size() - begin_); }
+  void add(std::string_view bytes);
+
+  /// The next whole line without its end; valid until the next call of anything here.
+  [[nodiscard]] std::optional<std::string_view> next();
+  [[nodiscard]] bool has_line();
+  /// It is full and there is no end of line in it.
+  [[nodiscard]] bool too_long() { return room() == 0 && !has_line(); }
+
+ private:
+  std::string bytes_;
+  std::size_t begin_ = 0;    // what is before it has been taken
+  std::size_t scanned_ = 0;  // no end of line between begin_ and here
+  std::size_t most_;
+};
+
+/// Why a text is not a JSON object that a request may be.
+struct JsonFault {
+  std::string what;
+  std::string field;          ///< where, if that is known
+  bool out_of_range = false;  ///< valid JSON, but a number that no type holds
+};
+
+/// Parses one JSON object. Stricter than JSON: a field may not come twice, nothing is nested deeper than four,
+/// strings are valid UTF-8, nothing follows the object.
+/// Errors: JsonFault; it does not throw.
+/// Cost:   linear; no recursion.
+[[nodiscard]] std::expected<nlohmann::json, JsonFault> parse_object(std::string_view text);
+
+/// One line, its end included. Invalid UTF-8 (a cgroup's name may be anything) is replaced.
+[[nodiscard]] std::string to_line(const Json& json);
+
+/// At most `most` bytes of what a client sent, for a message: cut between characters, "..." after it.
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t most = 64);
+
+}  // namespace mus

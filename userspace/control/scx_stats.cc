@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "control/scx_stats.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+namespace mus {
+namespace {
+
+struct Field {
+  const char* name;
+  const char* datum;  // "u64", "float" or "string"
+  const char* from;   // JSON pointer into what `stats` answers
+  const char* desc;
+};
+
+constexpr std::array kTop{
+    Field{"mode", "string", "/mode", "userland, fallback or detached"},
+    Field{"policy", "string", "/policy", "name of the policy"},
+    Field{"interval_s", "float", "/interval_s", "seconds that the figures are about"},
+    Field{"cpus", "u64", "/cpus", "CPUs on line"},
+    Field{"tasks", "u64", "/tasks", "tasks known to userspace"},
+    Field{"held", "u64", "/held", "tasks that wait for a decision"},
+    Field{"queued", "u64", "/queued", "tasks that are decided and wait for a CPU"},
+    Field{"decisions_per_s", "float", "/rates/decisions", "decisions that moved a task, a second"},
+    Field{"runs_decided_per_s", "float", "/rates/decided", "runs by a decision made for them, a second"},
+    Field{"runs_standing_per_s", "float", "/rates/standing", "runs by a standing order, a second"},
+    Field{"runs_resumed_per_s", "float", "/rates/resumed",
+          "runs that went on after an interruption, a second"},
+    Field{"runs_idle_per_s", "float", "/rates/idle", "runs on a CPU that was idle, a second"},
+    Field{"runs_held_per_s", "float", "/rates/held", "runs because the hold bound passed, a second"},
+    Field{"runs_fallback_per_s", "float", "/rates/fallback", "runs while userspace was stalled, a second"},
+    Field{"runs_kernel_per_s", "float", "/rates/kernel", "runs of kernel threads, a second"},
+    Field{"events_per_s", "float", "/rates/events", "events written for userspace, a second"},
+    Field{"wakes_per_s", "float", "/rates/wakes", "times that userspace was woken, a second"},
+    Field{"refused_per_s", "float", "/rates/refused", "decisions that were refused, a second"},
+    Field{"daemon_cpu_percent", "float", "/daemon_cpu_percent", "CPU time of the daemon, percent of one CPU"},
+    Field{"userland_percent", "float", "/userland_percent", "contended runs that userspace decided, percent"},
+};
+
+constexpr std::array kCgroup{
+    Field{"id", "u64", "/cgroup_id", "the kernel's id of the cgroup"},
+    Field{"depth", "u64", "/depth", "0: the root"},
+    Field{"weight", "u64", "/weight", "weight that counts, 1..10000"},
+    Field{"source", "string", "/source", "where the weight comes from: mus, cpu.weight, idle or default"},
+    Field{"promised", "float", "/promised",
+          "fraction of the machine that it is entitled to; -1: the policy does not say"},
+    Field{"share", "float", "/share", "fraction of the machine that it had"},
+    Field{"lag_ms", "float", "/lag_ms", "CPU time that it is owed within its parent, milliseconds"},
+    Field{"runnable", "u64", "/runnable", "tasks in it and below that run or want to"},
+    Field{"cpu_ms", "float", "/cpu_ms", "CPU time that it and all below had, milliseconds"},
+    Field{"wait_p50_ms", "float", "/wait_p50_ms", "median wait for a CPU, milliseconds; 0: none ran"},
+    Field{"wait_p99_ms", "float", "/wait_p99_ms",
+          "99 % waited no longer for a CPU, milliseconds; 0: none ran"},
+};
+
+template <std::size_t N>
+Json pick(const std::array<Field, N>& fields, const Json& from) {
+  Json picked;
+  for (const Field& field : fields) {
+    const Json& value = from.at(Json::json_pointer(field.from));
+    // Readers want a number in any case.
+    picked[field.name] =
+        !value.is_null() ? value : Json(field.name == std::string_view("promised") ? -1.0 : 0.0);
+  }
+  return picked;
+}
+
+template <std::size_t N>
+Json describe(const std::array<Field, N>& fields) {
+  Json described;
+  for (const Field& field : fields)
+    described[field.name] = {{"datum", field.datum}, {"desc", field.desc}};
+  return described;
+}
+
+std::string response(int error, Json resp) {
+  return to_line({{"errno", error}, {"args", {{"resp", std::move(resp)}}}});
+}
+
+}  // namespace
+
+Json ScxStats::top(const Json& stats) {
+  Json top = pick(kTop, stats);
+  Json cgroups = Json::object();
+  for (const Json& group : stats.at("cgroups"))
+    cgroups[group.at("cgroup").get<std::string>()] = pick(kCgroup, group);
+  top["cgroups"] = std::move(cgroups);
+  return top;
+}
+
+Json ScxStats::meta() {
+  Json top_fields = describe(kTop);
+  top_fields["cgroups"] = {{"dict", {{"key", "string"}, {"datum", {{"struct", "CgroupStats"}}}}},
+                           {"desc", "cgroups that ran or wanted to, by path"}};
+  return {{"MusStats",
+           {{"name", "MusStats"},
+            {"top", "true"},
+            {"desc", "mus: a policy in userspace"},
+            {"user", {{"_om_prefix", "mus_"}}},
+            {"fields", std::move(top_fields)}}},
+          {"CgroupStats",
+           {{"name", "CgroupStats"},
+            {"desc", "one cgroup"},
+            {"user", {{"_om_prefix", "mus_cgroup_"}, {"_om_label", "cgroup"}}},
+            {"fields", describe(kCgroup)}}}};
+}
+
+void ScxStats::on_line(ClientId client, std::string_view line) {
+  auto request = parse_object(line);
+  auto refuse = [&](const std::string& why) { outlet_.answer(client, response(EINVAL, why)); };
+  if (!request) return refuse(request.error().what);
+  auto name = request->find("req"), args = request->find("args");
+  if (name == request->end() || !name->is_string()) return refuse("req is missing");
+  std::string target = "top";
+  if (args != request->end() && !args->is_null()) {
+    if (!args->is_object()) return refuse("args is not an object");
+    if (auto given = args->find("target"); given != args->end())
+      target = given->is_string() ? given->get<std::string>() : "";
+  }
+  if (*name == "stats_meta") {
+    outlet_.answer(client, response(0, meta()));
+  } else if (*name != "stats") {
+    refuse("unknown command " + excerpt(name->get<std::string>()));
+  } else if (target != "top") {
+    refuse("unknown stat target " + excerpt(target));
+  } else {
+    outlet_.answer(client, response(0, top(stats_.current(std::chrono::steady_clock::now()))));
+  }
+}
+
+std::string ScxStats::farewell(Reason reason) {
+  switch (reason) {
+    case Reason::kTooManyClients:
+      return response(EBUSY, "too many clients are connected");
+    case Reason::kNotPermitted:
+      return response(EACCES, "only root and the members of --socket-group may connect");
+    case Reason::kLineTooLong:
+      return response(EMSGSIZE, "the request is too long");
+  }
+  return {};
+}
+
+}  // namespace mus
