@@ -11,7 +11,7 @@
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
-	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_ONE &&
+	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_MAX &&
 	       (!d->standing_slice_ns ||
 		(d->standing_slice_ns >= MUS_SLICE_MIN_NS && d->standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
 	       d->standing_budget_ns <= MUS_SLICE_MAX_NS && d->standing_min_run_ns <= MUS_SLICE_MAX_NS &&

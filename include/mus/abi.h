@@ -38,6 +38,7 @@
 #define MUS_SLICE_MIN_NS 50000ull        /* a decision below this is refused */
 #define MUS_SLICE_MAX_NS 1000000000ull   /* and one above this too: the kernel's watchdog is near */
 #define MUS_STANDING_RATE_ONE 1024u      /* standing_rate that refills one CPU's worth of time */
+#define MUS_STANDING_RATE_MAX 2048u      /* above one: also a task that never stops running saves up */
 
 /* ---- events: kernel half -> userspace -------------------------------------------------------- */
 
@@ -150,7 +151,7 @@ struct mus_decision {
 	__u64 standing_min_run_ns;
 	__u64 standing_budget_ns; /* most that can be saved up, and what the first order starts with */
 	__u64 standing_valid_ns;  /* how long the order stands, from its arrival */
-	__u32 standing_rate;      /* 0..MUS_STANDING_RATE_ONE */
+	__u32 standing_rate;      /* 0..MUS_STANDING_RATE_MAX */
 	__u32 reserved;           /* 0 */
 };
 

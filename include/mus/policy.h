@@ -16,7 +16,7 @@ namespace mus {
 
 /// What the kernel half does at the next wakeups of a task without asking: run it at once on its CPU for
 /// `slice`, interrupting a task that has had `min_run` and is not itself running by such an order; while
-/// `budget` lasts, which `rate` refills (1.0: one CPU's worth), and for no longer than `valid_for`.
+/// `budget` lasts, which `rate` refills (1.0: one CPU's worth; 2.0 at most), and for no longer than `valid_for`.
 struct StandingOrder {
   Duration slice{};  ///< zero: no order, and an earlier one is revoked
   Duration min_run{};

@@ -8,7 +8,7 @@ namespace mus::fakes {
 
 bool FakeKernel::standing_valid(const mus_decision& d) const {
   return !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) &&
-         d.standing_rate <= MUS_STANDING_RATE_ONE &&
+         d.standing_rate <= MUS_STANDING_RATE_MAX &&
          (!d.standing_slice_ns ||
           (d.standing_slice_ns >= MUS_SLICE_MIN_NS && d.standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
          d.standing_budget_ns <= MUS_SLICE_MAX_NS && d.standing_min_run_ns <= MUS_SLICE_MAX_NS &&

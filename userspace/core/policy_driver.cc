@@ -11,6 +11,7 @@ constexpr Duration kUnknownRun = 1ms;  // expected of a task that has not slept 
 /// Decision orders start here; the kernel half puts tasks with standing orders and resumed ones before.
 constexpr std::uint64_t kFirstOrder = 16;
 constexpr std::uint64_t kUrgentOrder = 1;
+constexpr double kMostRate = double{MUS_STANDING_RATE_MAX} / MUS_STANDING_RATE_ONE;
 constexpr std::uint32_t kPatience = 64;  // bad decisions in a row before the policy is given up
 
 Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
@@ -270,7 +271,7 @@ void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
   record.standing_min_run_ns = to_ns(std::clamp(s.min_run, Duration::zero(), kMax));
   record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));
   record.standing_valid_ns = to_ns(std::clamp(s.valid_for, Duration::zero(), 60 * kMax));
-  record.standing_rate = static_cast<std::uint32_t>(std::clamp(s.rate, 0.0, 1.0) * MUS_STANDING_RATE_ONE);
+  record.standing_rate = static_cast<std::uint32_t>(std::clamp(s.rate, 0.0, kMostRate) * MUS_STANDING_RATE_ONE);
   record.standing_flags = s.keep ? static_cast<std::uint32_t>(MUS_STANDING_KEEP) : 0u;
 }
 

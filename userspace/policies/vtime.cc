@@ -14,11 +14,12 @@ constexpr double kUsageWeight = 4;             // who uses a quarter of what it 
 constexpr Duration kUsageWindow = 20ms;        // over which that is measured
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
 constexpr std::uint32_t kFurthestAhead = 16;   // slices that running alone may put a task ahead of the others
-constexpr std::uint32_t kFurthestBehind = 8;   // slices: who cannot use more than it gets saves up no more
 constexpr Duration kLongestWait = 1s;          // for the lightest task there is
 constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have waited for so long
 constexpr Duration kShareOutEvery = 1ms;
 constexpr double kWholeCpu = 0.9;              // owed about this much: taking turns would only cost it
+constexpr double kKeepRate = 1.25;             // and it never stops, so that it can save up only beyond one
+constexpr int kKeepSlices = 24;                // no less than its longest slice, or one run would use up all
 constexpr double kLongestSlice = 8;            // times the configured slice, for the heaviest
 constexpr Duration kShortestSlice = 100us;     // for the lightest
 
@@ -106,11 +107,9 @@ void VtimePolicy::charge(Entity& entity, Duration run) {
     Vtime amount = cost(run > Duration::zero() ? run : -run, e->weight);
     e->vruntime += run > Duration::zero() ? amount : -amount;
     std::uint32_t tasks = e->is_group ? online_ : 1;
-    // What it ran beyond this nobody else wanted: it is not held against it. Nor is more saved up than this.
+    // What it ran beyond this nobody else wanted: it is not held against it.
     Vtime furthest = e->parent->clock + cost(slice_ * kFurthestAhead * tasks, e->weight);
     if (before(furthest, e->vruntime)) e->vruntime = furthest;
-    Vtime hindmost = e->parent->clock - cost(slice_ * kFurthestBehind * tasks, e->weight);
-    if (before(e->vruntime, hindmost)) e->vruntime = hindmost;
     if (queued) e->parent->tree.insert(*e);
   }
 }
@@ -279,6 +278,16 @@ void VtimePolicy::share_out() {
   fill(*root_);
 }
 
+// CPUs' worth of time by weight alone, as if `entity` and the groups above it were active.
+double VtimePolicy::by_weight(const Entity& entity) const {
+  double share = online_;
+  for (const Entity* e = &entity; e->parent; e = e->parent) {
+    std::uint64_t all = e->parent->active_weight + (e->active ? 0 : e->weight);
+    share *= static_cast<double>(e->weight) / static_cast<double>(all);
+  }
+  return share;
+}
+
 double VtimePolicy::task_cpus(const TaskEntity& entity) {
   const Group& group = *entity.parent;
   std::uint64_t weight = group.active_task_weight + (entity.active ? 0 : entity.weight);
@@ -314,13 +323,15 @@ Duration VtimePolicy::minimum_run(TaskEntity& e, double cpus, Time now) const {
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
-  double cpus = task_cpus(e);
+  // What it would be owed if it were runnable: it is asked for tasks that sleep, too.
+  double cpus = std::min(1.0, by_weight(e));
+  bool keep = cpus >= kWholeCpu && task.affinity == Affinity::kAll;
   return {.slice = std::min(kUrgentSlice, slice_),
           .min_run = minimum_run(e, cpus, now),
-          .budget = slice_,
+          .budget = keep ? slice_ * kKeepSlices : slice_,
           .valid_for = kStandingValid,
-          .rate = cpus,
-          .keep = cpus >= kWholeCpu};
+          .rate = keep ? kKeepRate : cpus,
+          .keep = keep};
 }
 
 // In proportion to what the task is owed, so that taking turns among few tasks, all of them running or decided

@@ -117,6 +117,7 @@ class VtimePolicy final : public Policy {
   void share_out();
   void measure(Group& group) const;
   void fill(Group& group);
+  [[nodiscard]] double by_weight(const Entity& entity) const;
   [[nodiscard]] static double task_cpus(const TaskEntity& entity);
   [[nodiscard]] static Duration lag(const Entity& entity);
   [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;

@@ -217,7 +217,7 @@ TEST_F(Deciding, StandingOrdersAreClampedToWhatTheKernelHalfTakes) {
   EXPECT_EQ(d.standing_min_run_ns, 0u);
   EXPECT_EQ(d.standing_budget_ns, MUS_SLICE_MAX_NS);
   EXPECT_EQ(d.standing_valid_ns, 60 * MUS_SLICE_MAX_NS);
-  EXPECT_EQ(d.standing_rate, MUS_STANDING_RATE_ONE);
+  EXPECT_EQ(d.standing_rate, MUS_STANDING_RATE_MAX);
   ring.clear();
   policy.standing = {.slice = 1h, .rate = -1};
   wait(2, 2);
