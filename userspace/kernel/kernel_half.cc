@@ -67,7 +67,9 @@ KernelHalf::~KernelHalf() { detach(); }
 
 Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, const KernelSettings& settings) {
   std::unique_ptr<KernelHalf> half(new KernelHalf);
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "mus");
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.object_name = "mus";
   auto size = static_cast<std::size_t>(mus_bpf_object_end - mus_bpf_object_start);
   half->object_.reset(bpf_object__open_mem(mus_bpf_object_start, size, &options));
   if (!half->object_) return fail("the embedded BPF object cannot be read", libbpf_log::last_lines(), kExitInternal);
@@ -160,7 +162,10 @@ int KernelHalf::decisions_fd() const { return bpf_object__find_map_fd_by_name(ob
 
 // The kernel writes the context of such a program back to where it came from.
 mus_call KernelHalf::run(int program_fd, mus_call call) const {
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &call, .ctx_size_in = sizeof(call));
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &call;
+  options.ctx_size_in = sizeof(call);
   if (int error = bpf_prog_test_run_opts(program_fd, &options)) call.result = error;
   return call;
 }

@@ -17,7 +17,7 @@ constexpr std::size_t kKeptLines = 4;
 bool shown = false;
 std::deque<std::string> kept;
 
-int print(libbpf_print_level level, const char* format, va_list arguments) {
+[[gnu::format(printf, 2, 0)]] int print(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG && !shown) return 0;
   std::array<char, 65536> text;
   int n = std::vsnprintf(text.data(), text.size(), format, arguments);
