@@ -139,7 +139,7 @@ static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
  * Nobody waits longer than rescue_ns for a policy that has forgotten it, or behind others in the fallback order: such a
  * task runs next. The queue is in another order than that of age, so all of it is looked at, now and then.
  */
-static __noinline bool rescue_forgotten(s32 cpu)
+__noinline bool rescue_forgotten(s32 cpu)
 {
 	struct mus_cpu *slot = cpu_slot(cpu);
 	struct bpf_iter_scx_dsq it;

@@ -48,8 +48,10 @@ static __always_inline bool inactive(s32 cpu)
 	return !(word >> (cpu & 63) & 1);
 }
 
-/* Hands the tasks on @queue that belong to an off-line CPU back to the kernel, on that CPU. */
-static __always_inline void hand_back(u64 queue)
+/* Not static, like all that is __noinline here: the verifier then checks it once, not again for each caller's state.
+ *
+ * Hands the tasks on @queue that belong to an off-line CPU back to the kernel, on that CPU. */
+__noinline int hand_back(u64 queue)
 {
 	u64 local_on = SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON);
 	struct bpf_iter_scx_dsq it;
@@ -77,9 +79,10 @@ static __always_inline void hand_back(u64 queue)
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
+	return 0;
 }
 
-static __noinline void hand_back_offline(void)
+__noinline int hand_back_offline(void)
 {
 	u32 n = shared.cpu_count, i;
 
@@ -93,6 +96,7 @@ static __noinline void hand_back_offline(void)
 		hand_back(queue_id(MUS_QUEUE_HELD, slot->shard));
 		hand_back(queue_id(MUS_QUEUE_KERNEL, slot->shard));
 	}
+	return 0;
 }
 
 /* Whether some CPU is on its way off line. */

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// control_load: sets weights through the control socket at a steady rate, and counts the answers.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int connect_to(const std::string& path) {
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)))
+    return std::perror("control_load: cannot connect"), -1;
+  return fd;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Sets a cgroup's weight RATE times a second and expects an answer to each."};
+  std::string socket = "/var/run/scx/mus/control.sock", cgroup;
+  double seconds = 30;
+  int rate = 1000;
+  app.add_option("CGROUP", cgroup)->required();
+  app.add_option("--socket", socket)->capture_default_str();
+  app.add_option("--rate", rate)->capture_default_str();
+  app.add_option("--seconds", seconds)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  int fd = connect_to(socket);
+  if (fd < 0) return 2;
+  long sent = 0, answered = 0, good = 0;
+  std::string pending;
+  auto read_answers = [&](int wait_ms) {
+    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, wait_ms) <= 0) return false;
+    char buffer[65536];
+    ssize_t n = ::read(fd, buffer, sizeof(buffer));
+    if (n <= 0) return false;
+    pending.append(buffer, static_cast<std::size_t>(n));
+    for (std::size_t end; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1)) {
+      ++answered;
+      good += pending.compare(0, 11, "{\"ok\":true,") == 0 || pending.substr(0, end).find("\"ok\":true") != std::string::npos;
+    }
+    return true;
+  };
+  auto start = Clock::now();
+  long total = static_cast<long>(rate * seconds);
+  while (sent < total) {
+    std::string line = "{\"cmd\":\"weight.set\",\"cgroup\":\"" + cgroup + "\",\"weight\":" + std::to_string(100 + sent % 300) + "}\n";
+    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+      return std::perror("control_load: write"), 2;
+    ++sent;
+    while (read_answers(0)) {}
+    std::this_thread::sleep_until(start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(double(sent) / rate)));
+  }
+  while (answered < sent && read_answers(5000)) {}
+  double took = std::chrono::duration<double>(Clock::now() - start).count();
+  std::printf("sent %ld, answered %ld, applied %ld in %.1f s\n", sent, answered, good, took);
+  return sent == answered && good == sent ? 0 : 1;
+}
