@@ -114,6 +114,7 @@ Figures figures_between(const Sample& before, const Sample& after, std::uint32_t
   Index earlier = index_of(before), index = index_of(after);
   std::vector<GroupFigures> all(after.groups.size());
   std::vector<Duration> ran(all.size());
+  std::vector<bool> shown(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Sample::Group& group = after.groups[i];
     all[i] = {.group = &group, .runnable = group.runnable, .promised = group.promised};
@@ -130,13 +131,15 @@ Figures figures_between(const Sample& before, const Sample& after, std::uint32_t
     const Sample::Group& group = after.groups[i];
     all[i].cpu_ms = static_cast<double>(ran[i].count()) / 1e6;
     all[i].share = std::min(1.0, part(static_cast<double>(ran[i].count()), machine_ns));
+    shown[i] = shown[i] || ran[i] > Duration{} || all[i].runnable || group.set;
     auto parent = index.find(raw(group.parent));
     if (parent == index.end() || parent->second >= i) continue;
+    shown[parent->second] = shown[parent->second] || shown[i];
     ran[parent->second] += ran[i];
     all[parent->second].runnable += all[i].runnable;
   }
-  for (GroupFigures& group : all)
-    if (group.cpu_ms > 0 || group.runnable) figures.groups.push_back(std::move(group));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (shown[i]) figures.groups.push_back(std::move(all[i]));
   return figures;
 }
 

@@ -50,7 +50,7 @@ struct Figures {
   Rates rates{};
   double daemon_cpu_percent = 0;     ///< of one CPU
   double userland_percent = 100;     ///< of the contended runs, how many userspace decided
-  std::vector<GroupFigures> groups;  ///< those that ran or wanted to, the root first, parents before children
+  std::vector<GroupFigures> groups;  ///< those that ran, wanted to or have a weight set through mus, and those above; parents first
 };
 
 /// `after` must outlive the result.

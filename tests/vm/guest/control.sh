@@ -76,6 +76,8 @@ spinners b 2
 control_load /a --rate 1000 --seconds 5 || fail "weights were lost"
 kill_cgroup b
 musctl stats >/dev/null || fail "musctl stats"
-musctl top --once | grep -q "^  a  *299 " || fail "musctl top"
+musctl weight get /a | grep -q 299 || fail "the last weight did not stay: $(musctl weight get /a)"
+musctl top --once >/tmp/top || fail "musctl top: status $?"
+grep -q "^  a  *299" /tmp/top || fail "musctl top shows no /a: $(cat /tmp/top)"
 mus_stop
 no_kernel_error
