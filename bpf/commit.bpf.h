@@ -6,6 +6,7 @@
 #ifndef MUS_COMMIT_BPF_H
 #define MUS_COMMIT_BPF_H
 
+#include "ahead.bpf.h"
 #include "events.bpf.h"
 #include "standing.bpf.h"
 
@@ -95,13 +96,21 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
 {
 	u32 refusal = MUS_REFUSED_NONE;
-	place_t at = t->at;
+	bool done = false;
+	place_t at;
 
 	if (d->flags & MUS_DECIDE_MOVE) {
-		if (t->generation != d->generation || place_state(at) != MUS_STATE_HELD)
+		if (t->generation != d->generation)
 			return MUS_REFUSED_STALE;
 		refusal = check_move(p, d);
-		if (!refusal)
+		if (!refusal && in_slice(t) && t->flags & MUS_TASK_AHEAD)
+			done = decide_ahead(t, d);
+		at = t->at;
+		if (done)
+			count(decisions);
+		else if (place_state(at) != MUS_STATE_HELD)
+			return MUS_REFUSED_STALE;
+		else if (!refusal)
 			refusal = move_decided(p, t, at, d);
 	}
 	if (!refusal && d->flags & MUS_DECIDE_STANDING)

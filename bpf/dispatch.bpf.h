@@ -56,6 +56,25 @@ static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 	return (in_any && dsq_move_to_local(any)) || (in_own && dsq_move_to_local(own));
 }
 
+/* Userspace decided while @prev ran that it goes on, before what is on the run queues. */
+static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, struct task_struct *prev, struct task_ctx *t,
+					     u64 now)
+{
+	u64 own = queue_id(MUS_QUEUE_CPU, cpu), any = queue_id(MUS_QUEUE_SHARED, slot->shard), slice;
+
+	if (!t->next_slice_ns || t->flags & MUS_TASK_YIELDED || (t->next_target >= 0 && t->next_target != cpu) ||
+	    (own_queue(slot) && first_order(own) < t->next_order) ||
+	    (shard_slot(slot->shard)->queued_count && first_order(any) < t->next_order))
+		return false;
+	slice = take_ahead(t);
+	if (!slice)
+		return false;
+	renew_slice(prev, t, slot, slice, now);
+	count(runs[MUS_ROUTE_DECIDED]);
+	announce_ahead(prev, t, slot, now);
+	return true;
+}
+
 /* What was decided for others and has not begun: better done here than late. */
 static __always_inline bool steal_decided(s32 cpu)
 {
@@ -202,16 +221,19 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 		return;
 	if (now - slot->rescued_ns >= shared.rescue_ns / 4 && shard->held_count && rescue_forgotten(cpu))
 		return;
-	/* Userspace said that it may go on while it is owed more. */
 	if (t)
 		account_run(prev, t, now);
-	if (t && t->standing.flags & MUS_STANDING_KEEP && !own_queue(slot) && standing_holds(t, now)) {
-		goes_on(prev, t, slot, t->standing.slice_ns, now);
+	if (t && continue_decided(cpu, slot, prev, t, now)) {
+		slot->starved_since_ns = 0;
 		return;
 	}
 	if (!take_decided(cpu, slot)) {
 		drain_decisions();
 		count(drains);
+		if (t && continue_decided(cpu, slot, prev, t, now)) {
+			slot->starved_since_ns = 0;
+			return;
+		}
 		if (!take_decided(cpu, slot))
 			goto nothing_decided;
 	}

@@ -6,6 +6,7 @@
 #ifndef MUS_ENQUEUE_BPF_H
 #define MUS_ENQUEUE_BPF_H
 
+#include "ahead.bpf.h"
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 #include "standing.bpf.h"
@@ -122,21 +123,43 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, 0, enq_flags);
 }
 
+/* Its next slice was decided on while it ran. */
+static __always_inline void enqueue_decided(struct task_struct *p, struct task_ctx *t, u32 shard, u64 slice_ns,
+					    u64 enq_flags)
+{
+	s32 target = t->next_target;
+
+	enter(t, place(MUS_STATE_QUEUED, shard, target));
+	dsq_insert_vtime(p, target < 0 ? queue_id(MUS_QUEUE_SHARED, shard) : queue_id(MUS_QUEUE_CPU, target), slice_ns,
+			 t->next_order, enq_flags);
+}
+
 /* The ordinary case: held, in fallback order, and announced. The task is safe before userspace hears of it. */
 static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx *t, u32 event_flags, u64 enq_flags,
 					 u64 now)
 {
 	u32 index = shard_of_cpu(scx_bpf_task_cpu(p));
 	struct mus_shard *shard = shard_slot(index);
+	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t);
+	u64 next;
 
 	t->route = MUS_ROUTE_HELD;
 	t->slice_ns = fallback_slice(p);
 	t->held_since_ns = now;
-	__sync_fetch_and_add(&t->generation, 1);
+	if (!announced)
+		__sync_fetch_and_add(&t->generation, 1);
 	fallback_place(t, shard, t->slice_ns);
 	enter(t, place(MUS_STATE_HELD, index, -1));
-	if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
-		t->flags |= MUS_TASK_ANNOUNCED;
+	next = take_ahead(t); /* after the change of place: decide_ahead() */
+	if (announced && next) {
+		enqueue_decided(p, t, index, next, enq_flags);
+		return;
+	}
+	if (!announced) {
+		t->flags &= ~MUS_TASK_AHEAD;
+		if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
+			t->flags |= MUS_TASK_ANNOUNCED;
+	}
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, index), t->slice_ns, t->place_ns, enq_flags);
 	if (shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns)
 		wake_userspace(now);
@@ -202,6 +225,8 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 			enqueue_resumed(p, t, left, enq_flags);
 			return;
 		}
+		if (!(t->flags & MUS_TASK_YIELDED))
+			t->flags |= MUS_TASK_LONG;
 	}
 	enqueue_held(p, t, event_flags, enq_flags, now);
 }

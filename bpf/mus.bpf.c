@@ -10,6 +10,7 @@
  *   is decided        userspace/policies/
  *   the decision      commit.bpf.h      held queue -> run queue
  *   leaves            dispatch.bpf.h    run queue -> CPU; or held queue -> CPU when userspace is late
+ *   goes on           ahead.bpf.h       decided while it runs: its next slice
  *   is accounted      run.bpf.h         run time, sleep, standing orders' budgets
  *
  * Whatever waits for userspace is on a queue of the kernel's, so a dead daemon loses nothing.
@@ -70,6 +71,7 @@ int mus_resync(struct mus_call *call)
 	u64 now = now_ns();
 	s32 n = 0, i;
 
+	__sync_fetch_and_add(&shared.resyncs, 1);
 	bpf_rcu_read_lock();
 	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, call->shard), 0)) {
 		bpf_for(i, 0, 1 << 20) {
@@ -240,6 +242,7 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 	t->flags &= MUS_TASK_KERNEL;
+	take_ahead(t);
 }
 
 SEC("struct_ops.s/mus_cgroup_init")

@@ -3,6 +3,7 @@
 #ifndef MUS_RUN_BPF_H
 #define MUS_RUN_BPF_H
 
+#include "ahead.bpf.h"
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 #include "standing.bpf.h"
@@ -46,6 +47,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	barrier_var(route); /* read once, and checked in the register that is used */
 	if (route < MUS_ROUTES)
 		count(runs[route]);
+	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED)
+		announce_ahead(p, t, slot, now);
 }
 
 /* Charges what @t has used since its run began, or since this was called last. */
@@ -113,9 +116,9 @@ static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, 
 	count_wait(t);
 }
 
-/* At the end of its slice @p goes on for @slice_ns more. Userspace is told of what it has used, now and then. */
-static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
-				    u64 now)
+/* At the end of its slice @p begins another of @slice_ns. */
+static __always_inline void renew_slice(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
+					u64 now)
 {
 	set_slice(p, slice_ns);
 	t->slice_ns = slice_ns;
@@ -124,6 +127,13 @@ static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, s
 	slot->running_since_ns = now;
 	count(kept);
 	watch_run(scx_bpf_task_cpu(p), slot, now);
+}
+
+/* Nobody has said so, but it may go on. Userspace is told of what it has used, now and then. */
+static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
+				    u64 now)
+{
+	renew_slice(p, t, slot, slice_ns, now);
 	if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) && t->unreported_ns >= shared.report_ns)
 		post_task_event(MUS_EVENT_REPORT, MUS_EVENT_STANDING, p, t, p->cpus_ptr, 0, now);
 }
@@ -133,8 +143,10 @@ static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bo
 {
 	if (place_state(enter(t, nowhere())) == MUS_STATE_HELD)
 		fallback_settle(t, 0);
+	forget_ahead(t);
 	if (!asleep)
 		return;
+	t->flags &= ~MUS_TASK_LONG;
 	t->sleep_ns = now;
 	if (is_daemon(p) || kernel_owned(p, t))
 		return;

@@ -11,7 +11,7 @@
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
-	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_MAX &&
+	return !d->standing_flags && d->standing_rate <= MUS_STANDING_RATE_MAX &&
 	       (!d->standing_slice_ns ||
 		(d->standing_slice_ns >= MUS_SLICE_MIN_NS && d->standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
 	       d->standing_budget_ns <= MUS_SLICE_MAX_NS && d->standing_min_run_ns <= MUS_SLICE_MAX_NS &&
@@ -53,7 +53,6 @@ static __always_inline void standing_set(struct standing_order *s, const struct 
 	s->min_run_ns = d->standing_min_run_ns;
 	s->budget_max_ns = d->standing_budget_ns;
 	s->rate = d->standing_rate;
-	s->flags = d->standing_flags;
 	s->until_ns = now + d->standing_valid_ns;
 	s->slice_ns = d->standing_slice_ns;
 	count(standing_set);

@@ -163,6 +163,8 @@ enum mus_task_flag {
 	MUS_TASK_KNOWN = 1 << 1,     /* userspace has had an event about it */
 	MUS_TASK_ANNOUNCED = 1 << 2, /* userspace believes it to be runnable */
 	MUS_TASK_YIELDED = 1 << 3,   /* gave up its slice with sched_yield() */
+	MUS_TASK_LONG = 1 << 4,      /* has used up its slice since it woke */
+	MUS_TASK_AHEAD = 1 << 5,     /* announced while it runs, for its next slice */
 };
 
 struct standing_order {
@@ -173,7 +175,7 @@ struct standing_order {
 	u64 refilled_ns;
 	u64 until_ns;
 	u32 rate;
-	u32 flags;
+	u32 reserved;
 };
 
 struct task_ctx {
@@ -195,6 +197,11 @@ struct task_ctx {
 	u64 waited_ns;       /* before the present run */
 	u64 wake_ns;
 	u64 sleep_ns;
+	u64 resyncs;         /* value of shared.resyncs when it was announced ahead */
+	u64 next_slice_ns;   /* decided ahead, for when its slice ends; 0: not */
+	u64 next_order;
+	s32 next_target;
+	u32 reserved_too;
 	struct standing_order standing;
 };
 

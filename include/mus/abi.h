@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 1u
+#define MUS_ABI_VERSION 2u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -56,7 +56,8 @@ enum mus_event_kind {
 	MUS_EVENT_CGROUP_WEIGHT = 10, /* cpu.weight of `cgroup_id` is now `weight` */
 	MUS_EVENT_CGROUP_GONE = 11,   /* cgroup `cgroup_id` was removed */
 	MUS_EVENT_REFUSED = 12,   /* the last decision on this generation was refused; arg = enum mus_refusal */
-	MUS_EVENT_KINDS = 13,
+	MUS_EVENT_RUNNING = 13,   /* the task began to run, and used up its slice before: answer for its next slice */
+	MUS_EVENT_KINDS = 14,
 };
 
 /* Bit for `mus_shared.event_mask`. RUNNABLE, EXIT, CPU, REFUSED and the CGROUP_* kinds are always sent. */
@@ -124,11 +125,6 @@ enum mus_decision_flag {
 
 #define MUS_TARGET_ANY (-1) /* the shard's shared run queue: the first CPU that may run it takes it */
 
-enum mus_standing_flag {
-	MUS_STANDING_KEEP = 1 << 0, /* when its slice ends with budget left, it goes on for another */
-	MUS_STANDING_FLAGS = 1,
-};
-
 /*
  * Producer: the scheduler thread. Consumer: the kernel half (commit program, ops.dispatch).
  * Ring full: userspace keeps the decision and tries again after the next commit.
@@ -144,7 +140,7 @@ struct mus_decision {
 	__u32 flags;              /* enum mus_decision_flag */
 	__u64 generation;         /* of the event that is answered */
 	__s32 target;             /* CPU number or MUS_TARGET_ANY */
-	__u32 standing_flags;     /* enum mus_standing_flag */
+	__u32 standing_flags;     /* none are defined: 0 */
 	__u64 slice_ns;           /* MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS */
 	__u64 order;              /* position within the target queue: smaller runs first */
 	__u64 standing_slice_ns;  /* 0: no standing order */
@@ -289,7 +285,8 @@ struct mus_shared {
 	__u64 active_looked_ns; /* when the kernel's mask of active CPUs was looked at last */
 
 	struct mus_exit exit;
-	__u64 reserved_exit[6];
+	__u64 resyncs;         /* times that the resync program ran */
+	__u64 reserved_exit[5];
 	struct mus_shard shards[MUS_MAX_SHARDS]; /* these three start on a cache line */
 	struct mus_cpu cpus[MUS_MAX_CPUS];
 	struct mus_counters counters[MUS_MAX_CPUS];

@@ -23,7 +23,6 @@ struct StandingOrder {
   Duration budget{};
   Duration valid_for{};
   double rate = 0;
-  bool keep = false;  ///< at the end of its slice it goes on while the budget lasts
 };
 
 /// The answer to "who runs next": move `task` to the run queue of `cpu` (none: whichever CPU is first).
@@ -38,14 +37,14 @@ struct Decision {
 /// What a policy can see of a CPU when it decides. May be some microseconds old.
 struct CpuView {
   bool online = false;
-  std::uint32_t queued = 0;  ///< tasks decided for this CPU that have not begun, this round's included
+  std::uint32_t queued = 0;  ///< slices decided for this CPU that have not begun, this round's included
 };
 
 /// What a policy is told before it is asked to decide.
 struct Room {
   std::span<const CpuView> cpus;  ///< by CPU number
   std::uint32_t online = 1;       ///< CPUs on line
-  std::uint32_t queued = 0;       ///< tasks decided for any CPU that have not begun, this round's included
+  std::uint32_t queued = 0;       ///< slices decided for any CPU that have not begun, this round's included
 };
 
 /// An option of a policy: a whole number, given by --set or `musctl policy use --set`.
@@ -95,11 +94,12 @@ class Policy {
 
   [[nodiscard]] virtual std::string_view name() const = 0;
 
-  /// MUS_EVENT_BIT()s of the optional events: SLEEP, REPORT, WEIGHT, AFFINITY, CGROUP.
+  /// MUS_EVENT_BIT()s of the optional events: SLEEP, REPORT, WEIGHT, AFFINITY, CGROUP; RUNNING: a task that uses up its
+  /// slices is runnable again as soon as it begins to run (Task::running), so that it can be decided to go on.
   [[nodiscard]] virtual std::uint32_t wanted_events() const { return 0; }
 
-  /// `task` is runnable and waits for this policy to decide on it. `woke`: it slept before; else its slice
-  /// ended. It is not with the policy now.
+  /// `task` is runnable and waits for this policy to decide on it. `woke`: it slept before; else its slice ended, or
+  /// has begun. It is not with the policy now.
   virtual void task_runnable(Task& task, bool woke, Time now) = 0;
 
   /// `task` no longer waits, or no longer runs: it sleeps, has exited, or is about to be announced again.

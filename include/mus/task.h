@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -65,7 +66,7 @@ struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::sli
   ///   kAway -> kWaiting   a RUNNABLE event: the policy has it
   ///   kWaiting -> kDecided  the policy has decided on it
   ///   kWaiting, kDecided -> kAway   it sleeps or has exited
-  ///   kDecided -> kWaiting  its slice ended, or the decision was refused
+  ///   kDecided -> kWaiting  its slice ended, or has begun (`running`), or the decision was refused
   enum class State : std::uint8_t { kAway, kWaiting, kDecided };
 
   Pid pid{};
@@ -76,6 +77,8 @@ struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::sli
   State state = State::kAway;
   Affinity affinity = Affinity::kAll;
   bool kernel_thread = false;
+  bool running = false;  ///< as of its last event, it runs: what is decided is its next slice
+  std::optional<Cpu> goes_on{};  ///< decided while it runs: the CPU that was named
   Cpu last_cpu{};     ///< where it ran last
   Cpu allowed_cpu{};  ///< Affinity::kOne: the only one it may run on
   Time woke_at{};

@@ -123,6 +123,30 @@ TEST_F(VtimeFairnessCases, Nice) {
   expect(report.points(true) * 2, fairness::kNice, report);  // two tasks of each
 }
 
+// Each can have all of a CPU as far as their number goes, but not of the one that both are pinned to.
+TEST_F(VtimeFairnessCases, NiceOnOneCpu) {
+  std::size_t a = group("a", 100);
+  machine_.tasks(a, 1, {.allowed = 1});
+  machine_.tasks(a, 1, {.weight = 33, .allowed = 1});
+  auto report = measure();
+  expect(report.points(true), fairness::kNice, report);
+}
+
+TEST_F(VtimeFairnessCases, FourToOneOnOneCpu) {
+  machine_.tasks(group("a", 400), 1, {.allowed = 1});
+  machine_.tasks(group("b", 100), 1, {.allowed = 1});
+  machine_.tasks(group("c", 100), 1);
+  auto report = measure();
+  expect(report.points(), fairness::kFourToOne, report);
+}
+
+TEST_F(VtimeFairnessCases, OneHeavyThreadPinned) {
+  machine_.tasks(group("heavy", 10000), 1, {.allowed = 2});
+  for (const auto& [name, weight] : {std::pair{"x", 100u}, {"y", 200u}, {"z", 300u}}) machine_.tasks(group(name, weight), 1);
+  auto report = measure();
+  expect(report.points(), fairness::kHeavyThreadPinned, report);
+}
+
 TEST_F(VtimeFairnessCases, AWeightThatChangesCountsWithinASecond) {
   std::size_t a = group("a", 100);
   machine_.tasks(a, 2);

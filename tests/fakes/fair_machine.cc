@@ -103,10 +103,13 @@ FairReport FairMachine::measure(Duration window, Duration every) {
                 .ideal = ideals[i],
                 .real = real(i)};
     if (!is_group) e.asked = asked[i - groups];
+    double most = 0, least = 0;
     for (std::size_t s = 1; s < samples.size(); ++s) {
       double off = seconds(samples[s][i] - samples[0][i]) - ideals[i] * seconds(at[s] - at[0]);
-      e.lag = std::max(e.lag, std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::abs(off))));
+      most = std::max(most, off);
+      least = std::min(least, off);
     }
+    e.lag = std::chrono::duration_cast<Duration>(std::chrono::duration<double>((most - least) / 2));
     report.entries.push_back(e);
   }
   return report;

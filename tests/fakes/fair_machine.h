@@ -18,7 +18,7 @@ struct FairEntry {
   bool is_group = false;
   unsigned level = 1;         ///< its distance from the root: 1 for a cgroup or task right below it
   double ideal = 0, real = 0; ///< CPUs' worth of time
-  Duration lag{};             ///< the largest |real - ideal| at any sample of the window, counted from its start
+  Duration lag{};             ///< bound on |real - ideal|: half of its range over the window, as it did not begin at 0
   double asked = 1;           ///< tasks: what they would use if nobody were in their way, in CPUs
 };
 

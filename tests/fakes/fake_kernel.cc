@@ -2,6 +2,7 @@
 #include "fake_kernel.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mus::fakes {
 namespace {
@@ -105,6 +106,8 @@ void FakeKernel::change(FakeTask& t, mus_event_kind kind, const std::function<vo
     stop_running(t);
   else
     take_off(t);
+  t.ahead = false;
+  t.next_slice = {};
   apply_change();
   if (t.known && wanted(kind)) post_task(kind, 0, t);
   if (was == Where::kAsleep) {
@@ -171,18 +174,28 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     c.queue.emplace(0, &t);
     return;
   }
+  t.uses_up = !wakeup;
   enqueue_held(t, wakeup ? static_cast<std::uint32_t>(MUS_EVENT_WAKEUP) : 0u);
 }
 
 void FakeKernel::enqueue_held(FakeTask& t, std::uint32_t flags) {
   (void)cpu_for(t);
+  bool announced = std::exchange(t.ahead, false);
+  if (Duration next = std::exchange(t.next_slice, Duration::zero()); announced && next > Duration::zero()) {
+    t.where = Where::kQueued;
+    t.route = MUS_ROUTE_DECIDED;
+    t.granted = next;
+    t.queue_cpu = t.next_target;
+    (t.next_target < 0 ? shared_ : cpus_[static_cast<std::size_t>(t.next_target)].queue).emplace(t.next_order, &t);
+    return;
+  }
   t.where = Where::kHeld;
   t.route = MUS_ROUTE_HELD;
   t.granted = spec_.slice;
   t.held_since = now_;
-  ++t.generation;
+  t.generation += !announced;
   held_.push_back(&t);
-  if (post_task(MUS_EVENT_RUNNABLE, flags, t)) t.announced = true;
+  if (!announced && post_task(MUS_EVENT_RUNNABLE, flags, t)) t.announced = true;
   if (shared_.size() <= spec_.low_water || now_ - looked_ > spec_.batch) ask();
 }
 
@@ -254,10 +267,7 @@ FakeKernel::FakeTask* FakeKernel::choose(FakeCpu& c, FakeTask* prev) {
   }
   if (prev && !may_run(*prev, c)) prev = nullptr;
   if (prev) account(*prev);
-  if (prev && prev->standing.flags & MUS_STANDING_KEEP && c.queue.empty() && standing_holds(*prev)) {
-    goes_on(c, *prev, prev->standing.slice);
-    return prev;
-  }
+  if (prev && continue_decided(c, *prev)) return c.starved_since = {}, prev;
   FakeTask* t = take_decided(c);
   if (t) {
     c.starved_since = {};
@@ -310,6 +320,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.since = now_;
   c.starved_since = {};
   ++counters_.runs[t.route];
+  if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) announce_ahead(t);
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
 }
 
@@ -321,10 +332,35 @@ void FakeKernel::account(FakeTask& t) {
   t.used = {};
 }
 
-void FakeKernel::goes_on(FakeCpu& c, FakeTask& t, Duration slice) {
+// ---- it is decided on while it runs: bpf/ahead.bpf.h --------------------------------------------------
+
+void FakeKernel::announce_ahead(FakeTask& t) {
+  const FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  t.ahead = false;
+  if (!t.uses_up || !wanted(MUS_EVENT_RUNNING) || (c.queue.empty() && shared_.empty() && held_.empty())) return;
+  ++t.generation;
+  t.ahead = post_task(MUS_EVENT_RUNNING, 0, t);
+  if (t.ahead && c.queue.empty() && shared_.size() <= spec_.low_water) ask();
+}
+
+bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
+  if (t.next_slice == Duration::zero() || (t.next_target >= 0 && t.next_target != c.id) ||
+      (!c.queue.empty() && c.queue.begin()->first < t.next_order) || (!shared_.empty() && shared_.begin()->first < t.next_order))
+    return false;
+  renew_slice(c, t, std::exchange(t.next_slice, Duration::zero()));
+  ++counters_.runs[MUS_ROUTE_DECIDED];
+  announce_ahead(t);
+  return true;
+}
+
+void FakeKernel::renew_slice(FakeCpu& c, FakeTask& t, Duration slice) {
   t.granted = t.slice_left = slice;
   c.since = now_;
   ++counters_.kept;
+}
+
+void FakeKernel::goes_on(FakeCpu& c, FakeTask& t, Duration slice) {
+  renew_slice(c, t, slice);
   if (t.known && wanted(MUS_EVENT_REPORT) && t.unreported >= spec_.report)
     post_task(MUS_EVENT_REPORT, MUS_EVENT_STANDING, t);
 }
@@ -342,6 +378,8 @@ void FakeKernel::fall_asleep(FakeTask& t, bool exits) {
   FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
   stop_running(t);
   t.where = exits ? Where::kGone : Where::kAsleep;
+  t.uses_up = t.ahead = false;
+  t.next_slice = {};
   t.slept_at = now_;
   t.wake_at = now_ + t.spec.sleep;
   if (t.announced && wanted(MUS_EVENT_SLEEP)) {

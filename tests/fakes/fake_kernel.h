@@ -82,7 +82,7 @@ class FakeKernel {
   struct Standing {
     Duration slice{}, min_run{}, budget_max{}, budget{};
     Time refilled{}, until{};
-    std::uint32_t rate = 0, flags = 0;
+    std::uint32_t rate = 0;
   };
   struct FakeTask {
     int pid = 0, cpu = 0, queue_cpu = -1;
@@ -90,7 +90,10 @@ class FakeKernel {
     Where where = Where::kAsleep;
     mus_route route = MUS_ROUTE_NONE;
     std::uint64_t generation = 0;
-    bool known = false, announced = false;
+    bool known = false, announced = false, uses_up = false, ahead = false;
+    Duration next_slice{};  // decided ahead, while it runs; 0: not
+    std::uint64_t next_order = 0;
+    int next_target = -1;
     Duration total{}, unreported{}, work_left{};
     Duration granted{}, used{}, slice_left{};  // of this run
     Time wake_at{}, woke_at{}, slept_at{}, runnable_since{}, held_since{}, reported_at{};
@@ -129,7 +132,10 @@ class FakeKernel {
   void reschedule(FakeCpu& c, bool preempt);
   void start(FakeCpu& c, FakeTask& t);
   void account(FakeTask& t);
+  void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
+  void announce_ahead(FakeTask& t);
+  [[nodiscard]] bool continue_decided(FakeCpu& c, FakeTask& t);
   void stop_running(FakeTask& t);
   void fall_asleep(FakeTask& t, bool exits);
   void change(FakeTask& t, mus_event_kind kind, const std::function<void()>& apply_change);

@@ -135,7 +135,8 @@ void FakeKernel::apply(const mus_decision& d) {
 mus_refusal FakeKernel::apply_to(FakeTask& t, const mus_decision& d) {
   if (d.flags & MUS_DECIDE_MOVE) {
     bool any = d.target == MUS_TARGET_ANY;
-    if (t.generation != d.generation || t.where != Where::kHeld) return MUS_REFUSED_STALE;
+    bool ahead = t.ahead && (t.where == Where::kRunning || (t.where == Where::kQueued && t.route == MUS_ROUTE_RESUMED));
+    if (t.generation != d.generation || (t.where != Where::kHeld && !ahead)) return MUS_REFUSED_STALE;
     if (d.slice_ns < MUS_SLICE_MIN_NS || d.slice_ns > MUS_SLICE_MAX_NS) return MUS_REFUSED_BAD_SLICE;
     if (!any && (d.target < 0 || d.target >= static_cast<int>(cpus_.size()) ||
                  !cpus_[static_cast<std::size_t>(d.target)].online ||
@@ -143,13 +144,20 @@ mus_refusal FakeKernel::apply_to(FakeTask& t, const mus_decision& d) {
       return MUS_REFUSED_BAD_CPU;
     if (spec_.not_yet_chance > 0 && std::bernoulli_distribution(spec_.not_yet_chance)(random_))
       return MUS_REFUSED_NOT_YET;
+    ++counters_.decisions;
+    if (ahead) {
+      t.next_slice = Duration{d.slice_ns};
+      t.next_order = d.order;
+      t.next_target = d.target;
+      if (d.flags & MUS_DECIDE_STANDING) standing_set(t, d);
+      return MUS_REFUSED_NONE;
+    }
     take_off(t);
     t.where = Where::kQueued;
     t.queue_cpu = d.target;
     t.granted = Duration{d.slice_ns};
     t.route = MUS_ROUTE_DECIDED;
     (any ? shared_ : cpus_[static_cast<std::size_t>(d.target)].queue).emplace(d.order, &t);
-    ++counters_.decisions;
   }
   if (d.flags & MUS_DECIDE_STANDING) standing_set(t, d);
   if (d.flags & MUS_DECIDE_MOVE) kick_for(t, d);

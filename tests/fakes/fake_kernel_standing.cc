@@ -7,7 +7,7 @@
 namespace mus::fakes {
 
 bool FakeKernel::standing_valid(const mus_decision& d) const {
-  return !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) &&
+  return !d.standing_flags &&
          d.standing_rate <= MUS_STANDING_RATE_MAX &&
          (!d.standing_slice_ns ||
           (d.standing_slice_ns >= MUS_SLICE_MIN_NS && d.standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
@@ -26,7 +26,6 @@ void FakeKernel::standing_set(FakeTask& t, const mus_decision& d) {
   s.min_run = Duration{d.standing_min_run_ns};
   s.budget_max = Duration{d.standing_budget_ns};
   s.rate = d.standing_rate;
-  s.flags = d.standing_flags;
   s.until = now_ + Duration{d.standing_valid_ns};
   s.slice = Duration{d.standing_slice_ns};
   ++counters_.standing_set;

@@ -32,6 +32,7 @@ PolicyDriver::PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahe
       tasks_(sizes.tasks),
       cgroups_(sizes.cgroups),
       cpus_(sizes.cpus),
+      going_on_at_(sizes.cpus),
       order_(kFirstOrder),
       online_(std::max(1u, config.online)),
       average_run_(kUnknownRun) {
@@ -92,7 +93,7 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
 }
 
 void PolicyDriver::on_task_event(const mus_event& event) {
-  bool makes = event.kind == MUS_EVENT_RUNNABLE;
+  bool makes = event.kind == MUS_EVENT_RUNNABLE || event.kind == MUS_EVENT_RUNNING;
   Task* task = makes ? tasks_.find_or_create(Pid{event.pid}) : tasks_.find(Pid{event.pid});
   if (!task) {
     if (makes) ++counters_.shed;
@@ -123,6 +124,7 @@ void PolicyDriver::on_task_event(const mus_event& event) {
   }
   switch (event.kind) {
     case MUS_EVENT_RUNNABLE:
+    case MUS_EVENT_RUNNING:
       on_runnable(*task, event);
       return;
     case MUS_EVENT_REFUSED:
@@ -177,6 +179,7 @@ void PolicyDriver::on_runnable(Task& task, const mus_event& event) {
   if (task.state == Task::State::kWaiting) stop(task);
   task.generation = event.generation;
   set_state(task, Task::State::kWaiting);
+  task.running = event.kind == MUS_EVENT_RUNNING;
   ask([&] { policy_->task_runnable(task, woke, now_); });
 }
 
@@ -184,11 +187,20 @@ void PolicyDriver::stop(Task& task) {
   if (task.state == Task::State::kAway) return;
   ask([&] { policy_->task_stopped(task, now_); });
   set_state(task, Task::State::kAway);
+  task.running = false;
+}
+
+void PolicyDriver::count_going_on(const Task& task, bool in) {
+  if (!task.running) return;
+  std::uint32_t& count = task.goes_on ? going_on_at_[index(*task.goes_on)] : going_on_;
+  count += in ? 1u : -1u;
 }
 
 void PolicyDriver::set_state(Task& task, Task::State state) {
   waiting_ += (state == Task::State::kWaiting);
   waiting_ -= (task.state == Task::State::kWaiting);
+  if (task.state == Task::State::kDecided) count_going_on(task, false);
+  if (state == Task::State::kDecided) count_going_on(task, true);
   task.cgroup->runnable += (state != Task::State::kAway);
   task.cgroup->runnable -= (task.state != Task::State::kAway);
   task.state = state;
@@ -272,7 +284,6 @@ void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
   record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));
   record.standing_valid_ns = to_ns(std::clamp(s.valid_for, Duration::zero(), 60 * kMax));
   record.standing_rate = static_cast<std::uint32_t>(std::clamp(s.rate, 0.0, kMostRate) * MUS_STANDING_RATE_ONE);
-  record.standing_flags = s.keep ? static_cast<std::uint32_t>(MUS_STANDING_KEEP) : 0u;
 }
 
 mus_decision PolicyDriver::to_record(const Decision& d) {
@@ -317,10 +328,11 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
   refresh_.clear();
 
   online_ = 0;
-  std::uint32_t queued = queues.shared;
+  std::uint32_t queued = queues.shared + going_on_;
   std::size_t n = std::min(queues.cpus.size(), cpus_.size());
   for (std::size_t i = 0; i < n; ++i) {
     cpus_[i] = queues.cpus[i];
+    cpus_[i].queued += going_on_at_[i];
     online_ += cpus_[i].online;
   }
   online_ = std::max(1u, online_);
@@ -340,6 +352,7 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
     nonsense_ = 0;
     Task& task = *decision.task;
     mus_decision record = to_record(decision);
+    task.goes_on = decision.cpu;
     set_state(task, Task::State::kDecided);
     ++counters_.decisions;
     Duration run = std::min(task.expected_run, decision.slice);

@@ -91,6 +91,7 @@ class PolicyDriver {
   void ask(F&& call);
   void changed(Cgroup& cgroup, CgroupChange change);
   void set_state(Task& task, Task::State state);
+  void count_going_on(const Task& task, bool in);
 
   Policy* policy_;
   PolicyConfig config_;
@@ -102,6 +103,8 @@ class PolicyDriver {
   std::vector<Pid> refresh_;  ///< tasks whose standing order is to be renewed
   std::vector<mus_decision> unsent_;  ///< at most one
   std::size_t waiting_ = 0;
+  std::uint32_t going_on_ = 0;  ///< tasks decided on while they run, for any CPU
+  std::vector<std::uint32_t> going_on_at_;  ///< the same, for one CPU
   std::uint64_t order_ = 0;
   std::uint32_t online_ = 1;
   std::uint32_t nonsense_ = 0;  ///< bad decisions since the last good one

@@ -2,6 +2,7 @@
 #include "policies/vtime.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mus {
 namespace {
@@ -13,14 +14,12 @@ constexpr double kLeastOfMinimum = 0.25;       // for a task that uses little of
 constexpr double kUsageWeight = 4;             // who uses a quarter of what it is owed is not one of them
 constexpr Duration kUsageWindow = 20ms;        // over which that is measured
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
-constexpr std::uint32_t kFurthestAhead = 16;   // slices that running alone may put a task ahead of the others
+constexpr std::uint32_t kFurthest = 16;        // slices that an entity may get ahead of the others, or behind them
+constexpr std::uint32_t kWeighedEach = 128;    // tasks of a group: with more, no task alone is owed a CPU
 constexpr Duration kLongestWait = 1s;          // for the lightest task there is
+constexpr std::size_t kLooks = 64;             // entities looked at for one that is eligible at each level
 constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have waited for so long
 constexpr Duration kShareOutEvery = 1ms;
-constexpr double kWholeCpu = 0.9;              // owed about this much: taking turns would only cost it
-constexpr double kKeepRate = 1.25;             // and it never stops, so that it can save up only beyond one
-constexpr int kKeepSlices = 24;                // no less than its longest slice, or one run would use up all
-constexpr double kLongestSlice = 8;            // times the configured slice, for the heaviest
 constexpr Duration kShortestSlice = 100us;     // for the lightest
 
 }  // namespace
@@ -34,68 +33,50 @@ VtimePolicy::VtimePolicy(const PolicyConfig& config)
 
 std::uint32_t VtimePolicy::wanted_events() const {
   return MUS_EVENT_BIT(MUS_EVENT_SLEEP) | MUS_EVENT_BIT(MUS_EVENT_REPORT) | MUS_EVENT_BIT(MUS_EVENT_WEIGHT) |
-         MUS_EVENT_BIT(MUS_EVENT_AFFINITY) | MUS_EVENT_BIT(MUS_EVENT_CGROUP);
+         MUS_EVENT_BIT(MUS_EVENT_AFFINITY) | MUS_EVENT_BIT(MUS_EVENT_CGROUP) | MUS_EVENT_BIT(MUS_EVENT_RUNNING);
 }
 
 VtimePolicy::Group& VtimePolicy::group_of(const Cgroup& cgroup) const {
   return const_cast<Cgroup&>(cgroup).policy.get<Group>();
 }
 
-VtimePolicy::Vtime VtimePolicy::cost(Duration run, std::uint32_t weight) { return to_ns(run) * kScale / weight; }
+VtimePolicy::Vtime VtimePolicy::cost(Duration run, Load load) { return to_ns(run) * kScale / load; }
 
-// ---- the trees ------------------------------------------------------------------------------------
+// ---- virtual time ---------------------------------------------------------------------------------
 
-void VtimePolicy::insert(Entity& entity) {
-  for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) e->parent->tree.insert(*e);
+// The virtual time of a group: the average of its active entities', by load. While there is none, it stands still.
+VtimePolicy::Vtime VtimePolicy::clock(Group& group) {
+  if (group.active_load) {
+    VtimeSpan passed = group.off / static_cast<VtimeSpan>(group.active_load);
+    group.base += static_cast<Vtime>(passed);
+    group.off -= passed * static_cast<VtimeSpan>(group.active_load);
+  }
+  return group.base;
 }
 
-// Takes `entity` out of its parent's tree, and each group above that has become empty out of its own.
-void VtimePolicy::erase(Entity& entity) {
-  for (Entity* e = &entity; e->parent && e->in_tree(); e = e->parent) {
-    e->parent->tree.erase(e->parent->tree.iterator_to(*e));
-    if (!e->parent->tree.empty()) return;
-  }
+// Counts an active entity into its group's clock, or out of it.
+void VtimePolicy::count(Entity& e, bool in) {
+  VtimeSpan off = static_cast<VtimeSpan>(e.vruntime - e.parent->base) * e.load;
+  e.parent->off += in ? off : -off;
+  e.parent->active_load += in ? e.load : -std::uint64_t{e.load};
+}
+
+// Moves an entity that is in no tree in virtual time.
+void VtimePolicy::move(Entity& e, Vtime vruntime) {
+  if (e.active) count(e, false);
+  e.vruntime = vruntime;
+  if (e.active) count(e, true);
+}
+
+// Its next slice begins.
+void VtimePolicy::request(Entity& e) const {
+  e.deadline = e.vruntime + cost(slice(), e.load);
 }
 
 // Where an entity stands that was away: at the clock, less at most one slice of credit if it slept.
-void VtimePolicy::place(Entity& entity, bool woke) const {
-  Vtime earliest = entity.parent->clock - (woke ? credit(entity) : 0);
-  if (before(entity.vruntime, earliest)) entity.vruntime = earliest;
-}
-
-void VtimePolicy::activate(Entity& entity) {
-  for (Entity* e = &entity; e->parent && !e->active; e = e->parent) {
-    e->active = true;
-    e->parent->active_weight += e->weight;
-    if (e->is_group) {
-      auto& group = static_cast<Group&>(*e);
-      e->parent->groups.push_back(group);
-      // Until the next share_out(): its part by weight, which may be more than it can use.
-      group.cpus = group.task_cpus = e->parent->cpus * e->weight / static_cast<double>(e->parent->active_weight);
-      place(*e, true);
-    } else {
-      e->parent->active_task_weight += e->weight;
-      ++e->parent->active_tasks;
-      ++active_tasks_;
-    }
-    changed_ = true;
-  }
-}
-
-void VtimePolicy::deactivate(Entity& entity) {
-  for (Entity* e = &entity; e->parent && e->active; e = e->parent) {
-    e->active = false;
-    e->parent->active_weight -= e->weight;
-    if (e->is_group) {
-      static_cast<Group&>(*e).Sibling::unlink();
-    } else {
-      e->parent->active_task_weight -= e->weight;
-      --e->parent->active_tasks;
-      --active_tasks_;
-    }
-    changed_ = true;
-    if (e->parent->active_weight) return;
-  }
+void VtimePolicy::place(Entity& e, bool woke) {
+  Vtime earliest = clock(*e.parent) - (woke ? credit(e) : 0);
+  if (before(e.vruntime, earliest)) e.vruntime = earliest;
 }
 
 // Moves `entity` and all groups above it on in virtual time; `run` may be negative (charged too much before).
@@ -103,34 +84,122 @@ void VtimePolicy::charge(Entity& entity, Duration run) {
   if (run == Duration::zero()) return;
   for (Entity* e = &entity; e->parent; e = e->parent) {
     bool queued = e->in_tree();
-    if (queued) e->parent->tree.erase(e->parent->tree.iterator_to(*e));
-    Vtime amount = cost(run > Duration::zero() ? run : -run, e->weight);
-    e->vruntime += run > Duration::zero() ? amount : -amount;
-    std::uint32_t tasks = e->is_group ? online_ : 1;
-    // What it ran beyond this nobody else wanted: it is not held against it.
-    Vtime furthest = e->parent->clock + cost(slice_ * kFurthestAhead * tasks, e->weight);
-    if (before(furthest, e->vruntime)) e->vruntime = furthest;
-    if (queued) e->parent->tree.insert(*e);
+    if (queued) e->unlink();
+    Vtime amount = cost(run > Duration::zero() ? run : -run, e->load), now = clock(*e->parent);
+    Vtime to = run > Duration::zero() ? e->vruntime + amount : e->vruntime - amount;
+    // What it ran beyond this nobody else wanted: it is not held against it. What it could not have, pinned to a CPU
+    // that others want too, is not owed to it for ever.
+    Vtime furthest = cost(slice_ * kFurthest * (e->is_group ? online_ : 1), e->load);
+    if (before(now + furthest, to)) to = now + furthest;
+    if (before(to, now - furthest)) to = now - furthest;
+    move(*e, to);
+    if (e->is_group && !before(e->vruntime, e->deadline)) request(*e);
+    if (queued) enqueue(*e);
   }
+}
+
+// What was decided, but did not run for all of that, or not at all.
+void VtimePolicy::refund(TaskEntity& e) {
+  charge(e, -(e.charged + e.charged_next));
+  e.charged = e.charged_next = {};
+}
+
+// It weighs `load` from now on. Its lag in real time is kept.
+void VtimePolicy::set_load(Entity& e, Load load) {
+  if (e.load == load) return;
+  bool queued = e.in_tree();
+  if (queued) e.unlink();
+  Vtime now = clock(*e.parent);
+  auto rescaled = [&](Vtime at) {
+    return now + static_cast<Vtime>(static_cast<VtimeSpan>(at - now) / VtimeSpan{load} * VtimeSpan{e.load});
+  };
+  Vtime vruntime = rescaled(e.vruntime), deadline = rescaled(e.deadline);
+  if (e.active) count(e, false);
+  e.vruntime = vruntime;
+  e.deadline = deadline;
+  e.load = load;
+  if (e.active) count(e, true);
+  if (queued) enqueue(e);
 }
 
 void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
   Group* parent = entity.parent;
   if (!parent || entity.weight == weight) return;
   changed_ = true;
-  bool queued = entity.in_tree();
-  if (queued) parent->tree.erase(parent->tree.iterator_to(entity));
-  // Its lag in real time is kept: the distance to the clock shrinks as the weight grows.
-  auto distance = static_cast<std::int64_t>(entity.vruntime - parent->clock);
-  distance = distance / static_cast<std::int64_t>(weight) * static_cast<std::int64_t>(entity.weight);
-  entity.vruntime = parent->clock + static_cast<Vtime>(distance);
   if (entity.active) {
     std::uint64_t more = std::uint64_t{weight} - entity.weight;  // modulo 2^64: it may be less
     parent->active_weight += more;
     if (!entity.is_group) parent->active_task_weight += more;
   }
   entity.weight = weight;
-  if (queued) parent->tree.insert(entity);
+  set_load(entity, weight * kLoadOne);
+}
+
+// ---- the trees ------------------------------------------------------------------------------------
+
+void VtimePolicy::enqueue(Entity& e) {
+  if (before(clock(*e.parent), e.vruntime))
+    e.parent->ahead.insert(e);
+  else
+    e.parent->eligible.insert(e);
+}
+
+void VtimePolicy::insert(Entity& entity) {
+  for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) {
+    if (!e->is_group || !before(e->vruntime, e->deadline)) request(*e);
+    enqueue(*e);
+  }
+}
+
+// Takes `entity` out of its parent's trees, and each group above that has become empty out of its own.
+void VtimePolicy::erase(Entity& entity) {
+  for (Entity* e = &entity; e->parent && e->in_tree(); e = e->parent) {
+    e->unlink();
+    if (!e->parent->eligible.empty() || !e->parent->ahead.empty()) return;
+  }
+}
+
+void VtimePolicy::activate(Entity& entity) {
+  for (Entity* e = &entity; e->parent && !e->active; e = e->parent) {
+    e->parent->active_weight += e->weight;
+    if (e->is_group) {
+      auto& group = static_cast<Group&>(*e);
+      e->parent->groups.push_back(group);
+      // Until the next share_out(): its part by weight, which may be more than it can use.
+      group.cpus = group.task_cpus = e->parent->cpus * e->weight / static_cast<double>(e->parent->active_weight);
+      place(*e, true);
+      request(*e);
+    } else {
+      e->parent->tasks.push_back(static_cast<TaskEntity&>(*e));
+      e->parent->active_task_weight += e->weight;
+      ++e->parent->active_tasks;
+      ++active_tasks_;
+    }
+    e->active = true;
+    count(*e, true);
+    changed_ = true;
+  }
+}
+
+void VtimePolicy::deactivate(Entity& entity) {
+  for (Entity* e = &entity; e->parent && e->active; e = e->parent) {
+    (void)clock(*e->parent); // where it stands when the last one leaves
+    count(*e, false);
+    e->active = false;
+    e->parent->active_weight -= e->weight;
+    if (e->is_group) {
+      static_cast<Group&>(*e).Sibling::unlink();
+    } else {
+      static_cast<TaskEntity&>(*e).Active::unlink();
+      static_cast<TaskEntity&>(*e).full = false;
+      e->parent->active_task_weight -= e->weight;
+      --e->parent->active_tasks;
+      --active_tasks_;
+    }
+    changed_ = true;
+    if (e->parent->active_weight) return;
+    e->parent->off = 0;
+  }
 }
 
 // ---- tasks ----------------------------------------------------------------------------------------
@@ -141,21 +210,30 @@ void VtimePolicy::task_runnable(Task& task, bool woke, Time now) {
   if (first) {
     e.parent = &group_of(*task.cgroup);
     e.weight = task.weight.value;
-    e.vruntime = e.parent->clock;
+    e.load = e.weight * kLoadOne;
+    e.vruntime = clock(*e.parent);
   }
-  charge(e, -e.charged);  // decided, but it did not run for all of that (or not at all)
-  e.charged = {};
-  bool was_active = e.active;
+  if (!task.running) refund(e);
+  leave_tree(e);
+  set_load(e, feasible_load(e));
+  if (!e.active) place(e, woke);
   activate(e);
-  if (!was_active) place(e, woke);
   // On crowded CPUs a pinned task falls behind for good; whoever comes there must not wait until it has caught up.
-  Vtime behind = cost(4 * slice_, std::min(e.weight, Weight::kDefault));
-  if (task.affinity != Affinity::kAll && online_ > 1 && before(e.vruntime, e.parent->clock - behind))
-    e.vruntime = e.parent->clock - behind;
+  Vtime earliest = clock(*e.parent) - cost(4 * slice_, std::min(e.load, Weight::kDefault * kLoadOne));
+  if (task.affinity != Affinity::kAll && online_ > 1 && before(e.vruntime, earliest)) move(e, earliest);
   e.woke = woke;
   e.waits_since = now;
   if (!e.Waiting::is_linked()) waiting_.push_back(e);
-  insert(e);
+  make_ready(e);
+}
+
+// It can be picked from now on. What is owed a whole CPU and misses a turn can not catch up: it does not compete.
+void VtimePolicy::make_ready(TaskEntity& e) {
+  e.in_whole = e.full && e.task->affinity == Affinity::kAll;
+  if (e.in_whole)
+    whole_.push_back(e);
+  else
+    insert(e);
 }
 
 void VtimePolicy::park(TaskEntity& e, Cpu cpu) {
@@ -172,7 +250,7 @@ void VtimePolicy::withdraw(TaskEntity& e) {
 void VtimePolicy::leave_tree(TaskEntity& e) {
   if (e.Parked::is_linked()) {
     e.Parked::unlink();
-    --parked_count_;
+    parked_count_ -= !e.in_whole;
   } else {
     erase(e);
   }
@@ -181,8 +259,7 @@ void VtimePolicy::leave_tree(TaskEntity& e) {
 void VtimePolicy::task_stopped(Task& task, Time) {
   if (task.policy.empty()) return;
   auto& e = task.policy.get<TaskEntity>();
-  charge(e, -e.charged);
-  e.charged = {};
+  refund(e);
   withdraw(e);
   deactivate(e);
 }
@@ -192,7 +269,7 @@ void VtimePolicy::task_ran(Task& task, Duration ran, Time) {
   auto& e = task.policy.get<TaskEntity>();
   e.used += ran;
   charge(e, ran - e.charged);
-  e.charged = {};
+  e.charged = std::exchange(e.charged_next, {});
 }
 
 void VtimePolicy::task_changed(Task& task, Change change, Cgroup* from, Time) {
@@ -202,19 +279,18 @@ void VtimePolicy::task_changed(Task& task, Change change, Cgroup* from, Time) {
     set_weight(e, task.weight.value);
     return;
   }
-  bool parked = e.Parked::is_linked(), waiting = parked || e.in_tree(), active = e.active;
-  if (parked || change == Change::kCgroup) leave_tree(e);
+  bool waiting = e.Parked::is_linked() || e.in_tree(), active = e.active;
+  leave_tree(e);
   if (change == Change::kCgroup && from) {
-    charge(e, -e.charged);
-    e.charged = {};
+    refund(e);
     deactivate(e);
-    auto lag = static_cast<std::int64_t>(e.vruntime - e.parent->clock);  // kept, at most a slice either way
-    auto most = static_cast<std::int64_t>(credit(e));
+    auto lag = static_cast<VtimeSpan>(e.vruntime - clock(*e.parent));  // kept, at most a slice either way
+    auto most = static_cast<VtimeSpan>(credit(e));
     e.parent = &group_of(*task.cgroup);
-    e.vruntime = e.parent->clock + static_cast<Vtime>(std::clamp(lag, -most, most));
+    e.vruntime = clock(*e.parent) + static_cast<Vtime>(std::clamp(lag, -most, most));
     if (active) activate(e);
   }
-  if (waiting) insert(e);
+  if (waiting) make_ready(e);
 }
 
 // ---- groups ---------------------------------------------------------------------------------------
@@ -229,7 +305,8 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
     } else {
       made.parent = &group_of(*cgroup.parent);
       made.weight = cgroup.weight().value;
-      made.vruntime = made.parent->clock;
+      made.load = made.weight * kLoadOne;
+      made.vruntime = clock(*made.parent);
     }
     return;
   }
@@ -241,34 +318,59 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
 // How many CPUs the active tasks below `group` can use: one each.
 void VtimePolicy::measure(Group& group) const {
   group.most_cpus = group.active_tasks;
+  group.pinned = group.active_tasks <= kWeighedEach &&
+                 std::ranges::any_of(group.tasks, [](const TaskEntity& e) { return e.task->affinity != Affinity::kAll; });
   for (Group& child : group.groups) {
     measure(child);
     group.most_cpus += child.most_cpus;
+    group.pinned = group.pinned || child.pinned;
   }
   group.most_cpus = std::min(group.most_cpus, online_);
 }
 
-// Shares group.cpus among its tasks and groups by weight; who cannot use its part leaves the rest to the others.
+// Shares group.cpus among its tasks and groups by weight; who cannot use its part leaves the rest to the others. With
+// very many tasks, none of them is looked at alone.
 void VtimePolicy::fill(Group& group) {
   double cpus = group.cpus;
   auto weight = static_cast<double>(group.active_weight);
-  bool tasks_full = false;
+  bool each = group.active_tasks <= kWeighedEach, tasks_full = false;
   for (Group& child : group.groups) child.full = false;
+  if (each)
+    for (TaskEntity& task : group.tasks) task.full = false;
   for (bool more = true; more;) {
     more = false;
-    auto take = [&](bool& full, std::uint64_t its_weight, double most, double& part) {
-      if (full || !its_weight) return;
-      part = cpus * static_cast<double>(its_weight) / weight;
-      if (part <= most) return;
-      part = most;
-      full = more = true;
-      cpus -= most;
-      weight -= static_cast<double>(its_weight);
+    auto take = [&](bool& its_full, double its_weight, double most) {
+      if (its_full || its_weight <= 0 || cpus * its_weight < most * weight) return;
+      its_full = more = true;
+      cpus = std::max(0.0, cpus - most);
+      weight -= its_weight;
     };
-    for (Group& child : group.groups) take(child.full, child.weight, child.most_cpus, child.cpus);
-    take(tasks_full, group.active_task_weight, group.active_tasks, group.task_cpus);
+    for (Group& child : group.groups) take(child.full, child.weight, child.most_cpus);
+    if (each)
+      for (TaskEntity& task : group.tasks) {
+        if (task.task->affinity == Affinity::kAll) take(task.full, task.weight, 1);
+      }
+    else
+      take(tasks_full, static_cast<double>(group.active_task_weight), group.active_tasks);
   }
-  for (Group& child : group.groups) fill(child);
+  // Where all have what they can use, one CPU weighs 1.
+  group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne;
+  double groups_cpus = 0;
+  for (Group& child : group.groups) {
+    child.cpus = child.full ? child.most_cpus : child.weight * kLoadOne / group.cpu_load;
+    groups_cpus += child.cpus;
+    // Those who are pinned to one CPU share that by their weights, whatever the other CPUs do.
+    bool capped = child.full && !child.pinned;
+    set_load(child, capped ? static_cast<Load>(std::max(1.0, child.most_cpus * group.cpu_load)) : child.weight * kLoadOne);
+    fill(child);
+  }
+  group.task_cpus = group.active_tasks ? std::clamp(group.cpus - groups_cpus, 0.0, double(group.active_tasks)) : 0;
+}
+
+// What a task weighs: its weight, or what makes one CPU.
+VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
+  Load load = e.weight * kLoadOne;
+  return e.task->affinity == Affinity::kAll && load > e.parent->cpu_load ? static_cast<Load>(std::max(1.0, e.parent->cpu_load)) : load;
 }
 
 void VtimePolicy::share_out() {
@@ -276,6 +378,12 @@ void VtimePolicy::share_out() {
   measure(*root_);
   root_->cpus = online_;
   fill(*root_);
+  for (auto it = whole_.begin(); it != whole_.end();) {
+    TaskEntity& e = *it++;
+    if (e.full) continue;
+    leave_tree(e);
+    make_ready(e);
+  }
 }
 
 // CPUs' worth of time by weight alone, as if `entity` and the groups above it were active.
@@ -288,16 +396,10 @@ double VtimePolicy::by_weight(const Entity& entity) const {
   return share;
 }
 
-double VtimePolicy::task_cpus(const TaskEntity& entity) {
-  const Group& group = *entity.parent;
-  std::uint64_t weight = group.active_task_weight + (entity.active ? 0 : entity.weight);
-  return std::min(1.0, group.task_cpus * entity.weight / static_cast<double>(weight));
-}
-
 // CPU time that an entity is behind the clock of its group (positive) or ahead of it.
-Duration VtimePolicy::lag(const Entity& entity) {
-  auto distance = static_cast<std::int64_t>(entity.parent->clock - entity.vruntime);
-  return Duration{distance / static_cast<std::int64_t>(kScale) * static_cast<std::int64_t>(entity.weight)};
+Duration VtimePolicy::lag(const Entity& e) {
+  auto distance = static_cast<VtimeSpan>(clock(*e.parent) - e.vruntime);
+  return Duration{distance / static_cast<VtimeSpan>(kScale) * VtimeSpan{e.load}};
 }
 
 Promise VtimePolicy::promise(const Cgroup& cgroup) {
@@ -325,28 +427,17 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   auto& e = task.policy.get<TaskEntity>();
   // What it would be owed if it were runnable: it is asked for tasks that sleep, too.
   double cpus = std::min(1.0, by_weight(e));
-  bool keep = cpus >= kWholeCpu && task.affinity == Affinity::kAll;
   return {.slice = std::min(kUrgentSlice, slice_),
           .min_run = minimum_run(e, cpus, now),
-          .budget = keep ? slice_ * kKeepSlices : slice_,
+          .budget = slice_,
           .valid_for = kStandingValid,
-          .rate = keep ? kKeepRate : cpus,
-          .keep = keep};
+          .rate = cpus};
 }
 
-// In proportion to what the task is owed, so that taking turns among few tasks, all of them running or decided
-// ahead, gives each its share too: then the order of the tree alone cannot.
-Duration VtimePolicy::slice_for(const TaskEntity& entity) const {
+// With very many, a turn of all of them must not take longer than anybody may wait.
+Duration VtimePolicy::slice() const {
   double turns = std::max(1.0, static_cast<double>(active_tasks_) / online_);
-  double factor = task_cpus(entity) * turns;
-  // Who has fallen behind all the same catches up: by a longer slice, the longer the further behind.
-  double behind_ns = 0;
-  for (const Entity* e = &entity; e->parent; e = e->parent)
-    behind_ns += std::max(0.0, static_cast<double>(lag(*e).count()));
-  factor *= 1 + std::min(2.0, behind_ns / static_cast<double>(2 * to_ns(slice_)));
-  // With very many, a turn of all of them must not take longer than anybody may wait.
-  Duration slice = std::min(slice_, std::chrono::duration_cast<Duration>(kLongestWait / turns));
-  return std::max(kShortestSlice, std::chrono::duration_cast<Duration>(slice * std::min(factor, kLongestSlice)));
+  return std::max(kShortestSlice, std::min(slice_, std::chrono::duration_cast<Duration>(kLongestWait / turns)));
 }
 
 // ---- deciding -------------------------------------------------------------------------------------
@@ -385,16 +476,44 @@ VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, Time now) {
   return nullptr;
 }
 
+// The first task that is eligible at each level; null: there is none, or none was found in `looks` entities. A group whose
+// share is used by few of its tasks may be eligible while none of those that wait is.
+VtimePolicy::TaskEntity* VtimePolicy::first_eligible(Group& group, std::size_t& looks) {
+  Vtime now = clock(group);
+  while (!group.ahead.empty() && !before(now, group.ahead.begin()->vruntime)) {
+    Entity& caught_up = *group.ahead.begin();
+    caught_up.unlink();
+    group.eligible.insert(caught_up);
+  }
+  for (Entity& e : group.eligible) {
+    if (!looks || !--looks) return nullptr;
+    if (!e.is_group) return &static_cast<TaskEntity&>(e);
+    if (TaskEntity* task = first_eligible(static_cast<Group&>(e), looks)) return task;
+  }
+  return nullptr;
+}
+
+// Who runs next: an eligible task, or else, since no CPU is left idle, whoever is least ahead. The tree is not empty.
+VtimePolicy::TaskEntity& VtimePolicy::first() const {
+  std::size_t looks = kLooks;
+  if (TaskEntity* task = first_eligible(*root_, looks)) return *task;
+  Entity* e = root_;
+  while (e->is_group) {
+    auto& group = static_cast<Group&>(*e);
+    e = group.eligible.empty() ? &*group.ahead.begin() : &*group.eligible.begin();
+  }
+  return static_cast<TaskEntity&>(*e);
+}
+
 VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
+  if (!whole_.empty()) {
+    TaskEntity& task = whole_.front();
+    withdraw(task);
+    return &task;
+  }
   unpark(room);
-  for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && !root_->tree.empty(); ++put_aside) {
-    Entity* e = root_;
-    while (e->is_group) {
-      auto& group = static_cast<Group&>(*e);
-      e = &*group.tree.begin();
-      if (before(group.clock, e->vruntime)) group.clock = e->vruntime;
-    }
-    auto& task = static_cast<TaskEntity&>(*e);
+  for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && (!root_->eligible.empty() || !root_->ahead.empty()); ++put_aside) {
+    TaskEntity& task = first();
     erase(task);
     auto cpu = target(*task.task, room);
     if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
@@ -409,7 +528,7 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
 bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
   if (online_ != room.online) changed_ = true;
   online_ = room.online;
-  if (changed_ && now - shared_out_ >= kShareOutEvery) {
+  if (changed_ && (now - shared_out_ >= kShareOutEvery || !whole_.empty())) {
     shared_out_ = now;
     share_out();
   }
@@ -419,10 +538,11 @@ bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
   Task& task = *e->task;
   decision.task = &task;
   decision.cpu = target(task, room);
-  decision.slice = overdue ? kShortestSlice : slice_for(*e);
+  decision.slice = overdue ? kShortestSlice : slice();
   decision.urgent = e->woke;
-  e->charged = std::min(task.expected_run, decision.slice);
-  charge(*e, e->charged);
+  Duration expected = std::min(std::max(task.expected_run, task.burst), decision.slice);
+  (task.running ? e->charged_next : e->charged) = expected;
+  charge(*e, expected);
   return true;
 }
 

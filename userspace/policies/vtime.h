@@ -11,20 +11,24 @@
 
 namespace mus {
 
-/// The default policy: hierarchical weighted fair queueing. Each cgroup has a red-black tree of what can run in
-/// it (its tasks and child cgroups) ordered by virtual time, the CPU time used divided by the
-/// weight; who is furthest behind runs next, level by level from the root.
+/// The default policy: hierarchical weighted fair queueing by earliest eligible virtual deadline. Each cgroup has
+/// red-black trees of what can run in it (its tasks and child cgroups). An entity's virtual time is the CPU time that
+/// it was given divided by its weight; the group's is the weighted average of its active entities'. Who is not ahead
+/// of that average is eligible, and of those the one whose next slice should end first, at its own pace, runs next;
+/// level by level from the root. So nothing gets more than a slice ahead of its share, or behind it.
 ///
 ///   - What is decided is charged at once with the run expected, and settled by the run measured, so that deciding
 ///     ahead does not let one group run away.
 ///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
-///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight.
+///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight:
+///     it is weighed by what it can use.
 ///   - Nobody waits for longer than a second: also the lightest runs before the kernel's watchdog looks.
-///   - Slices are in proportion to what a task is owed, so that a few tasks that take turns get their shares too.
+///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
 ///   - Each decision carries a standing order: the task may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
 ///
-/// Source: weighted fair queueing, Demers, Keshav and Shenker 1989; CFS's placement rule; design in docs/architecture.md.
+/// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996, whose two
+/// queues (eligible by deadline, the others by virtual time) the trees of a group are; docs/architecture.md.
 class VtimePolicy final : public Policy {
  public:
   static constexpr std::array kOptions{
@@ -46,10 +50,16 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] Promise promise(const Cgroup& cgroup) override;
 
  private:
-  /// Virtual time: nanoseconds at weight 100, times 64 to keep a weight of 10000 exact enough. Wraps: compare by difference.
+  /// Virtual time: nanoseconds of run time at weight 100, times 64 to keep a weight of 10000 exact enough. Wraps:
+  /// compare by difference.
   using Vtime = std::uint64_t;
-  static constexpr std::uint64_t kScale = 64 * Weight::kDefault;
-  static constexpr bool before(Vtime a, Vtime b) { return static_cast<std::int64_t>(a - b) < 0; }
+  using VtimeSpan = std::int64_t;  ///< a difference of two
+  /// What an entity weighs against its siblings, in 64ths: its weight, or less if it cannot use its part.
+  using Load = std::uint32_t;
+  static constexpr std::uint32_t kLoadOne = 64;
+  static constexpr double kNoBound = 1e9;  ///< a load that no entity has
+  static constexpr std::uint64_t kScale = std::uint64_t{64} * Weight::kDefault * kLoadOne;
+  static constexpr bool before(Vtime a, Vtime b) { return static_cast<VtimeSpan>(a - b) < 0; }
 
   struct Group;
 
@@ -64,65 +74,93 @@ class VtimePolicy final : public Policy {
   struct Entity : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
                                                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
     Vtime vruntime = 0;
+    Vtime deadline = 0;  ///< when, in virtual time, it will have had its next slice
     std::uint32_t weight = Weight::kDefault;
+    Load load = Weight::kDefault * kLoadOne;
     bool is_group = false;
     bool active = false;  ///< runnable or running, or has a descendant that is
     Group* parent = nullptr;
     [[nodiscard]] bool in_tree() const { return set_base_hook::is_linked(); }
-    bool operator<(const Entity& other) const { return before(vruntime, other.vruntime); }
   };
-  using Tree = boost::intrusive::multiset<Entity, boost::intrusive::constant_time_size<false>>;
+  struct ByDeadline {
+    bool operator()(const Entity& a, const Entity& b) const { return before(a.deadline, b.deadline); }
+  };
+  struct ByVruntime {
+    bool operator()(const Entity& a, const Entity& b) const { return before(a.vruntime, b.vruntime); }
+  };
+  template <typename Order>
+  using Tree = boost::intrusive::multiset<Entity, boost::intrusive::compare<Order>, boost::intrusive::constant_time_size<false>>;
 
   using Waiting = ListHook<struct WaitingTag>;
   using Parked = ListHook<struct ParkedTag>;  ///< never while in the tree
-  struct TaskEntity : Entity, Waiting, Parked {
+  using Active = ListHook<struct ActiveTag>;
+  struct TaskEntity : Entity, Waiting, Parked, Active {
     explicit TaskEntity(Task& t) : task(&t) {}
     Task* task;
-    Duration charged{};  ///< ahead of the run that was decided
+    Duration charged{};       ///< ahead of the run that was decided
+    Duration charged_next{};  ///< the same, of the run after the present one
     Duration used{};      ///< since used_since
     Time used_since{};
     double usage = 1;     ///< CPUs' worth of time that it used, over the last window
     Time waits_since{};
     bool woke = false;    ///< waits since it woke up, not since its slice ended
+    bool full = false;    ///< is owed all of a CPU, as of the last fill()
+    bool in_whole = false;  ///< Parked in whole_
   };
 
   using Sibling = ListHook<struct SiblingTag>;
   struct Group : Entity, Sibling {
     Group() { is_group = true; }
-    Tree tree;
+    Tree<ByDeadline> eligible;             ///< waiting, and not ahead of the clock
+    Tree<ByVruntime> ahead;                ///< waiting, and ahead of it
     List<Group, Sibling> groups;           ///< the active ones directly below
-    Vtime clock = 0;                       ///< virtual time of the group: that of the last entity picked in it
-    std::uint64_t active_weight = 0;       ///< of the active entities directly below
-    std::uint64_t active_task_weight = 0;  ///< of those that are tasks
+    Vtime base = 0;                        ///< the clock, but for `off`
+    VtimeSpan off = 0;                     ///< sum of load x (vruntime - base) over the active entities
+    std::uint64_t active_load = 0;         ///< of the active entities directly below
+    std::uint64_t active_weight = 0;       ///< the same, by weight
+    List<TaskEntity, Active> tasks;        ///< the active ones directly in it
+    std::uint64_t active_task_weight = 0;  ///< theirs
     std::uint32_t active_tasks = 0;
     std::uint32_t most_cpus = 0;           ///< that all below can use, as of the last fill()
     double cpus = 0;                       ///< CPUs' worth of time that it is entitled to
     double task_cpus = 0;                  ///< the part of that for the tasks directly in it
+    double cpu_load = kNoBound;            ///< what an entity directly below weighs that is entitled to one CPU
     bool full = false;                     ///< has all that it can use
+    bool pinned = false;                   ///< some task in it or below may not use every CPU
   };
 
   [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
-  [[nodiscard]] static Vtime cost(Duration run, std::uint32_t weight);
-  [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity.weight); }
-  void place(Entity& entity, bool woke) const;
-  static void insert(Entity& entity);
+  [[nodiscard]] static Vtime cost(Duration run, Load load);
+  [[nodiscard]] static Vtime clock(Group& group);
+  [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity.load); }
+  static void count(Entity& entity, bool in);
+  void move(Entity& entity, Vtime vruntime);
+  void place(Entity& entity, bool woke);
+  void request(Entity& entity) const;
+  static void enqueue(Entity& entity);
+  void insert(Entity& entity);
   static void erase(Entity& entity);
   void activate(Entity& entity);
   void deactivate(Entity& entity);
   void charge(Entity& entity, Duration run);
+  void refund(TaskEntity& entity);
   void park(TaskEntity& entity, Cpu cpu);
   void withdraw(TaskEntity& entity);
   void leave_tree(TaskEntity& entity);
   void set_weight(Entity& entity, std::uint32_t weight);
+  void set_load(Entity& entity, Load load);
   void share_out();
   void measure(Group& group) const;
   void fill(Group& group);
+  [[nodiscard]] static Load feasible_load(const TaskEntity& entity);
   [[nodiscard]] double by_weight(const Entity& entity) const;
-  [[nodiscard]] static double task_cpus(const TaskEntity& entity);
   [[nodiscard]] static Duration lag(const Entity& entity);
   [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;
-  [[nodiscard]] Duration slice_for(const TaskEntity& entity) const;
+  [[nodiscard]] Duration slice() const;
+  [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);
+  [[nodiscard]] TaskEntity& first() const;
   [[nodiscard]] TaskEntity* pick(const Room& room);
+  void make_ready(TaskEntity& entity);
   [[nodiscard]] TaskEntity* pick_overdue(const Room& room, Time now);
   void unpark(const Room& room);
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
@@ -131,12 +169,13 @@ class VtimePolicy final : public Policy {
   Duration min_run_;
   std::uint32_t online_;
   Time shared_out_{};
-  bool changed_ = false;  ///< groups came, went or were weighed since
+  bool changed_ = false;   ///< groups came, went or were weighed since
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;
   /// Those that wait for a decision, the longest waiting first.
   List<TaskEntity, Waiting> waiting_;
   std::vector<List<TaskEntity, Parked>> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full
+  List<TaskEntity, Parked> whole_;                ///< tasks that are owed all of a CPU, whatever the others do
   std::size_t parked_count_ = 0;
 };
 

@@ -189,7 +189,7 @@ TEST_F(Deciding, TheLargestSliceAndCpuAreFine) {
 }
 
 TEST_F(Deciding, AStandingOrderGoesWithTheDecision) {
-  policy.standing = {.slice = 1ms, .min_run = 500us, .budget = 4ms, .valid_for = 1s, .rate = 0.5, .keep = true};
+  policy.standing = {.slice = 1ms, .min_run = 500us, .budget = 4ms, .valid_for = 1s, .rate = 0.5};
   wait(1, 1);
   mus_decision d = only_one();
   EXPECT_EQ(d.standing_slice_ns, 1000000u);
@@ -197,11 +197,10 @@ TEST_F(Deciding, AStandingOrderGoesWithTheDecision) {
   EXPECT_EQ(d.standing_budget_ns, 4000000u);
   EXPECT_EQ(d.standing_valid_ns, 1000000000u);
   EXPECT_EQ(d.standing_rate, MUS_STANDING_RATE_ONE / 2);
-  EXPECT_EQ(d.standing_flags, static_cast<unsigned>(MUS_STANDING_KEEP));
 }
 
 TEST_F(Deciding, NoStandingOrderRevokesAnEarlierOne) {
-  policy.standing = {.slice = 0ns, .min_run = 500us, .budget = 4ms, .valid_for = 1s, .rate = 1, .keep = true};
+  policy.standing = {.slice = 0ns, .min_run = 500us, .budget = 4ms, .valid_for = 1s, .rate = 1};
   wait(1, 1);
   mus_decision d = only_one();
   EXPECT_TRUE(d.flags & MUS_DECIDE_STANDING);

@@ -199,19 +199,6 @@ TEST(VtimeEntitlement, IsAsTheWeightsSay) {
 
 // ---- standing orders ------------------------------------------------------------------------------------
 
-TEST(VtimeStanding, KeepsOnlyATaskThatIsOwedAWholeCpu) {
-  Bench bench({.online = 2}, {.horizon = 0ns, .min_per_cpu = 4, .max_per_cpu = 4});
-  int a = bench.spawn(1), b = bench.spawn(1);
-  (void)bench.next();
-  auto keeps = [&](int pid) { return bench.policy.standing_order(*bench.driver.tasks().find(Pid{pid}), bench.now).keep; };
-  EXPECT_TRUE(keeps(a)) << "two tasks, two CPUs";
-  EXPECT_TRUE(keeps(b));
-  int c = bench.spawn(1);
-  EXPECT_FALSE(keeps(a)) << "three tasks, two CPUs";
-  bench.sleep(c);
-  EXPECT_TRUE(keeps(a));
-}
-
 TEST(VtimeStanding, RefillsAtTheRateOfTheFairShare) {
   Bench bench({.online = 1});
   bench.group(10, 1, 300);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A task that uses up its slices is announced when it begins to run, not when it stops: so userspace can compare it with
+ * those that wait, and decide on its next slice before this one ends. If it comes first it goes on without a switch.
+ */
+#ifndef MUS_AHEAD_BPF_H
+#define MUS_AHEAD_BPF_H
+
+#include "events.bpf.h"
+#include "standing.bpf.h"
+
+/* @t begins a slice: tells userspace of it if it is likely to use all of it, and others want the CPU too. */
+static __always_inline void announce_ahead(struct task_struct *p, struct task_ctx *t, const struct mus_cpu *slot, u64 now)
+{
+	t->flags &= ~MUS_TASK_AHEAD;
+	if (!(t->flags & MUS_TASK_LONG) || !wanted(MUS_EVENT_RUNNING) || !waits_elsewhere(slot))
+		return;
+	__sync_fetch_and_add(&t->generation, 1);
+	t->resyncs = shared.resyncs;
+	if (!post_task_event(MUS_EVENT_RUNNING, 0, p, t, p->cpus_ptr, 0, now))
+		return;
+	t->flags |= MUS_TASK_AHEAD;
+	if (!own_queue(slot) && shard_slot(slot->shard)->queued_count <= shared.low_water)
+		wake_userspace(now);
+}
+
+/* Whether userspace knows of @t as one that waits for its next slice. After a resync, it may not. */
+static __always_inline bool known_ahead(const struct task_ctx *t)
+{
+	return t->flags & MUS_TASK_AHEAD && t->resyncs == shared.resyncs;
+}
+
+static __always_inline u64 take_ahead(struct task_ctx *t)
+{
+	return __sync_lock_test_and_set(&t->next_slice_ns, 0);
+}
+
+static __always_inline void forget_ahead(struct task_ctx *t)
+{
+	t->flags &= ~MUS_TASK_AHEAD;
+	if (t->next_slice_ns)
+		take_ahead(t);
+}
+
+/* Its slice has not ended, or it was interrupted and will go on: a decision is for the next one. */
+static __always_inline bool in_slice(const struct task_ctx *t)
+{
+	u32 state = place_state(t->at);
+
+	return state == MUS_STATE_RUNNING || state == MUS_STATE_RESUMED;
+}
+
+/*
+ * Stores a decision for the next slice. False: the slice has just ended, and it was too late. The task changes its place
+ * first and looks for a decision then, and here it is the other way around: one of the two sees the other.
+ */
+static __always_inline bool decide_ahead(struct task_ctx *t, const struct mus_decision *d)
+{
+	t->next_order = d->order;
+	t->next_target = d->target;
+	__sync_lock_test_and_set(&t->next_slice_ns, d->slice_ns);
+	return in_slice(t) || !take_ahead(t);
+}
+
+#endif /* MUS_AHEAD_BPF_H */
