@@ -29,6 +29,35 @@ static __always_inline s32 cgroup_added(struct cgroup *cgrp, u32 weight)
 	return 0;
 }
 
+#define MUS_LEARNT_LEVELS 16 /* of a deeper tree, what is below is a child of the root to userspace */
+
+/*
+ * Without callbacks, cgroups are learnt from the tasks that are in them: @address, a cgroup of the default hierarchy, and
+ * those above it, from the root down, as far as they are not known. Their weights are for userspace to find out.
+ */
+__noinline int learn_cgroups(u64 address)
+{
+	struct cgroup *cgrp = (struct cgroup *)address;
+	s32 level = BPF_CORE_READ(cgrp, level), depth, up;
+
+	bpf_for(depth, 0, MUS_LEARNT_LEVELS) {
+		struct cgroup *above = cgrp;
+		u64 id;
+
+		if (depth > level)
+			break;
+		bpf_for(up, 0, MUS_LEARNT_LEVELS) {
+			if (up >= level - depth)
+				break;
+			above = BPF_CORE_READ(above, self.parent, cgroup);
+		}
+		id = cgroup_id(above);
+		if (!bpf_map_lookup_elem(&cgroups, &id))
+			cgroup_added(above, MUS_WEIGHT_DEFAULT);
+	}
+	return 0;
+}
+
 static __always_inline void cgroup_removed(struct cgroup *cgrp)
 {
 	u64 id = cgroup_id(cgrp);

@@ -7,6 +7,7 @@
 #define MUS_ENQUEUE_BPF_H
 
 #include "ahead.bpf.h"
+#include "cgroups.bpf.h"
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 #include "standing.bpf.h"
@@ -165,6 +166,19 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		wake_userspace(now);
 }
 
+/* No callback says so when @p moves to another cgroup. */
+static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *t)
+{
+	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
+	u64 id = cgrp->kn->id;
+
+	if (t->cgroup_id == id)
+		return;
+	t->cgroup_id = id;
+	if (!bpf_map_lookup_elem(&cgroups, &id))
+		learn_cgroups((u64)cgrp);
+}
+
 /* ops.enqueue: a task that did not take an idle CPU, or whose slice ended. */
 static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 {
@@ -184,7 +198,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	if (!t->ready_ns)
 		t->ready_ns = now;
 	if (shared.flags & MUS_CONFIG_DFL_CGROUPS)
-		t->cgroup_id = p->cgroups->dfl_cgrp->kn->id;
+		find_cgroup(p, t);
 
 	/* For a moment, in the kernel: nobody else can run it, and others may wait for it. */
 	if (migration_disabled(p, enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_REENQ) ? 2 : 1)) {

@@ -131,6 +131,9 @@ Reply Loop::obey(const Command& command) {
     case Command::Kind::kSetWeight:
       if (!driver_.set_weight_override(command.cgroup, command.weight)) reply.result = Reply::Result::kFull;
       return reply;
+    case Command::Kind::kKernelWeight:
+      driver_.set_kernel_weight(command.cgroup, command.weight);
+      return reply;
     case Command::Kind::kUsePolicy:
       reply.retired = std::exchange(spare_, &driver_.policy());
       reply.handed_over = use(*command.policy);

@@ -15,10 +15,10 @@ class Policy;
 
 /// control thread -> scheduler thread. Applied between two decisions, and answered by a Reply with its ticket.
 struct Command {
-  enum class Kind : std::uint8_t { kSetWeight, kUsePolicy } kind{};
-  std::uint64_t ticket = 0;  ///< not 0
-  CgroupId cgroup{};         ///< kSetWeight
-  std::uint32_t weight = 0;  ///< kSetWeight: 1..10000; 0 takes it back
+  enum class Kind : std::uint8_t { kSetWeight, kKernelWeight, kUsePolicy } kind{};
+  std::uint64_t ticket = 0;  ///< not 0; kKernelWeight, which only repeats what cgroupfs says: any
+  CgroupId cgroup{};         ///< kSetWeight, kKernelWeight
+  std::uint32_t weight = 0;  ///< 1..10000; kSetWeight: 0 takes it back
   Policy* policy = nullptr;  ///< kUsePolicy: from here on the scheduler thread's, until a Reply retires it
 };
 

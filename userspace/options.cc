@@ -92,6 +92,8 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   app.add_option("--stall-ms", stall_ms, "After this long without an answer, the kernel half schedules on alone, milliseconds")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
+  app.add_flag("--cgroup-files", options.cgroup_files,
+               "Learn cgroups from tasks and cgroupfs, as on kernels without EXT_GROUP_SCHED, not from callbacks");
   app.add_flag("-p,--partial", options.partial, "Schedule only tasks of the class SCHED_EXT");
   app.add_option("--stats", options.stats_sec, "Print a line of figures each SEC seconds")
       ->type_name("SEC")

@@ -30,6 +30,7 @@ struct Options {
   std::vector<std::string> weight_texts;  ///< "/redis=400"
   std::vector<WeightOption> weights;
   bool partial = false;
+  bool cgroup_files = false;  ///< cgroups from their files, not from the kernel's callbacks
   bool verbose = false;
   double stats_sec = 0;
   std::string stats_json;

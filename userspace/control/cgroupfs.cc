@@ -284,4 +284,10 @@ bool CgroupFs::has_cpu_controller() const {
   return list.find(" cpu ") != std::string::npos;
 }
 
+bool cpu_controller_on_v2() {
+  auto mount = cgroup_mount();
+  auto fs = mount ? CgroupFs::open(*mount) : Result<CgroupFs>(std::unexpected(mount.error()));
+  return fs && fs->has_cpu_controller();
+}
+
 }  // namespace mus

@@ -23,6 +23,9 @@ namespace mus {
 /// The same from the text of a mount table (/proc/self/mounts); empty: it is not in there.
 [[nodiscard]] std::string cgroup_mount_in(std::string_view table);
 
+/// Whether cgroup v2 is mounted and the cpu controller is on it, not on v1.
+[[nodiscard]] bool cpu_controller_on_v2();
+
 /// The id of the cgroup at `path` ("/redis"), from the root of the v2 tree.
 /// Errors: no such cgroup, a path with `..` or a symbolic link in it -> kExitUsage, names the nearest sibling.
 [[nodiscard]] Result<CgroupId> find_cgroup(const std::string& path);

@@ -63,6 +63,7 @@ Control::Control(const Options& options, KernelHalf& kernel, Loop& loop, const K
       store_(options.state),
       commands_(std::move(facts), port_, fs_ ? &*fs_ : nullptr, store_, shelf, server_),
       scx_stats_(commands_.stats(), server_) {
+  if (fs_) watch_.emplace(*fs_, port_);
   if (doors.control) server_.add(std::move(*doors.control), doors.group, commands_);
   if (doors.scx_stats) server_.add(std::move(*doors.scx_stats), doors.group, scx_stats_);
   for (std::string& note : doors.notes)
@@ -98,6 +99,7 @@ void Control::run(int signals) {
     share_promises();
     commands_.replies(moment);
     commands_.tick(moment);
+    if (watch_) watch_->look(now);
     server_.serve(now);
     if (now < print_at_) continue;
     print_line(now);

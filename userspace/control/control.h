@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "control/cgroup_watch.h"
 #include "control/cgroupfs.h"
 #include "control/commands.h"
 #include "control/live_port.h"
@@ -56,6 +57,7 @@ class Control {
   Loop& loop_;
   LivePort port_;
   std::optional<CgroupFs> fs_;
+  std::optional<CgroupWatch> watch_;
   WeightStore store_;
   Server server_;
   Commands commands_;

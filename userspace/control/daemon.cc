@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "control/cgroupfs.h"
 #include "control/control.h"
 #include "control/statistics.h"
 #include "exit_code.h"
@@ -70,7 +71,7 @@ DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const Pol
                     .notes = {},
                     .started = std::chrono::steady_clock::now()};
   if (!kernel.cgroup_callbacks)
-    facts.notes.push_back("this kernel has no CONFIG_EXT_GROUP_SCHED: changes of cpu.weight are not seen");
+    facts.notes.push_back("cgroups come from cgroupfs, not from the kernel's callbacks: cpu.weight is read once a second");
   if (options.partial) facts.notes.push_back("--partial: only tasks of the class SCHED_EXT are scheduled by mus");
   return facts;
 }
@@ -83,6 +84,8 @@ int run_daemon(const Options& given) {
   auto kernel_info = probe_kernel();
   if (!kernel_info) return report(kernel_info.error());
   if (auto found = find_weight_cgroups(options); !found) return report(found.error());
+  // Of a cpu controller on cgroup v1 the callbacks would tell, but weights and tasks are looked up on v2.
+  if (options.cgroup_files || !cpu_controller_on_v2()) kernel_info->cgroup_callbacks = false;
 
   Topology topology = read_topology();
   auto online = static_cast<std::uint32_t>(std::ranges::count(topology.online, true));

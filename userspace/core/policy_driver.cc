@@ -74,9 +74,7 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
       return;
     }
     case MUS_EVENT_CGROUP_WEIGHT:
-      if (!cgroup) return;
-      cgroup->kernel_weight = clamp_weight(event.weight);
-      changed(*cgroup, CgroupChange::kWeight);
+      set_kernel_weight(id, event.weight);
       return;
     case MUS_EVENT_CGROUP_GONE:
       if (!cgroup) return;
@@ -223,6 +221,13 @@ void PolicyDriver::move_to_cgroup(Task& task, CgroupId id) {
   }
   ask([&] { policy_->task_changed(task, Change::kCgroup, from, now_); });
   cgroups_.release(*from);
+}
+
+void PolicyDriver::set_kernel_weight(CgroupId id, std::uint32_t weight) {
+  Cgroup* cgroup = cgroups_.find(id);
+  if (!cgroup || cgroup->kernel_weight == clamp_weight(weight)) return;
+  cgroup->kernel_weight = clamp_weight(weight);
+  changed(*cgroup, CgroupChange::kWeight);
 }
 
 bool PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {

@@ -61,6 +61,9 @@ class PolicyDriver {
   /// The weight that an operator gives to a cgroup; 0 takes it back. False: no room for more of them.
   bool set_weight_override(CgroupId id, std::uint32_t weight);
 
+  /// cpu.weight of a cgroup, where no event tells it.
+  void set_kernel_weight(CgroupId id, std::uint32_t weight);
+
   /// Replaces the policy. The new one is told of all cgroups and handed every task that waits; returns how many.
   std::uint32_t use(Policy& next);
   /// The policy has thrown, or decided only nonsense for too long: it should be replaced.

@@ -14,7 +14,7 @@ namespace mus {
 struct KernelInfo {
   std::string release;             ///< uname -r
   KernelBtf btf;
-  bool cgroup_callbacks = false;   ///< EXT_GROUP_SCHED: ops.cgroup_*
+  bool cgroup_callbacks = false;   ///< EXT_GROUP_SCHED: ops.cgroup_*, of the hierarchy that has the cpu controller
   bool queued_wakeup = false;      ///< SCX_OPS_ALLOW_QUEUED_WAKEUP
 };
 
