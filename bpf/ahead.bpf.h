@@ -20,7 +20,17 @@ static __always_inline void announce_ahead(struct task_struct *p, struct task_ct
 	if (!post_task_event(MUS_EVENT_RUNNING, 0, p, t, p->cpus_ptr, 0, now))
 		return;
 	t->flags |= MUS_TASK_AHEAD;
-	if (!own_queue(slot) && shard_slot(slot->shard)->queued_count <= shared.low_water)
+}
+
+/*
+ * A CPU has begun what was decided for it: userspace is asked for more, if there is anything to decide on. Not when a task
+ * goes on after an interruption: nothing was used up then, and it was the daemon that interrupted it, perhaps.
+ */
+static __always_inline void want_more(const struct mus_cpu *slot, u64 now)
+{
+	const struct mus_shard *shard = shard_slot(slot->shard);
+
+	if (!own_queue(slot) && shard->queued_count <= shared.low_water && shard->held_count)
 		wake_userspace(now);
 }
 

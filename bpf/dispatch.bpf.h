@@ -72,6 +72,7 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 	renew_slice(prev, t, slot, slice, now);
 	count(runs[MUS_ROUTE_DECIDED]);
 	announce_ahead(prev, t, slot, now);
+	want_more(slot, now);
 	return true;
 }
 
@@ -238,8 +239,6 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 			goto nothing_decided;
 	}
 	slot->starved_since_ns = 0;
-	if (shard->held_count && shard->queued_count <= shared.low_water)
-		wake_userspace(now);
 	return;
 
 nothing_decided:

@@ -32,6 +32,26 @@ static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 	t->waker_pid = (s32)bpf_get_current_pid_tgid();
 }
 
+/* Where the daemon interrupts: not its own kind or the kernel's, and else where a slice is about to end anyway. */
+static __always_inline s32 daemon_cpu(struct task_struct *p, s32 prev)
+{
+	u32 n = shared.cpu_count, i;
+	u64 earliest = ~0ull;
+	s32 best = prev;
+
+	bpf_for(i, 0, n < 16 ? n : 16) {
+		s32 cpu = ((u32)prev + i) % n;
+		struct mus_cpu *slot = cpu_slot(cpu);
+
+		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
+		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || slot->slice_end_ns >= earliest)
+			continue;
+		earliest = slot->slice_end_ns;
+		best = cpu;
+	}
+	return best;
+}
+
 /* ops.select_cpu: a waking task. Takes an idle CPU at once if there is one. */
 static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -52,7 +72,9 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 			insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
 		return cpu;
 	}
-	if (is_daemon(p) || cpu_slot(cpu)->taken || standing_holds(t, now))
+	if (is_daemon(p))
+		cpu = daemon_cpu(p, cpu);
+	else if (cpu_slot(cpu)->taken || standing_holds(t, now))
 		cpu = standing_cpu(p, t->standing.min_run_ns, cpu, now);
 	return cpu;
 }
@@ -141,7 +163,7 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 {
 	u32 index = shard_of_cpu(scx_bpf_task_cpu(p));
 	struct mus_shard *shard = shard_slot(index);
-	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t);
+	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t), wake = false;
 	u64 next;
 
 	t->route = MUS_ROUTE_HELD;
@@ -160,23 +182,23 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		t->flags &= ~MUS_TASK_AHEAD;
 		if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
 			t->flags |= MUS_TASK_ANNOUNCED;
+		wake = shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns;
 	}
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, index), t->slice_ns, t->place_ns, enq_flags);
-	if (shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns)
+	if (wake)
 		wake_userspace(now);
 }
 
 /* No callback says so when @p moves to another cgroup. */
 static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *t)
 {
-	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
-	u64 id = cgrp->kn->id;
+	u64 id = p->cgroups->dfl_cgrp->kn->id;
 
 	if (t->cgroup_id == id)
 		return;
 	t->cgroup_id = id;
 	if (!bpf_map_lookup_elem(&cgroups, &id))
-		learn_cgroups((u64)cgrp);
+		learn_cgroups((u64)BPF_CORE_READ(p, cgroups, dfl_cgrp)); /* a number: it is read by probing */
 }
 
 /* ops.enqueue: a task that did not take an idle CPU, or whose slice ended. */

@@ -47,8 +47,10 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	barrier_var(route); /* read once, and checked in the register that is used */
 	if (route < MUS_ROUTES)
 		count(runs[route]);
-	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED)
+	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED) {
 		announce_ahead(p, t, slot, now);
+		want_more(slot, now);
+	}
 }
 
 /* Charges what @t has used since its run began, or since this was called last. */

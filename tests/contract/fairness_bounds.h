@@ -16,7 +16,7 @@ struct Bound {
 // 30..300, "extremes" 1..10000, even on a logarithmic scale. What is above 1 without sleepers is what runs and what is
 // decided ahead. With sleepers, a task that is owed a whole CPU cannot make up for the time in which it was interrupted.
 inline constexpr Bound kLagOneCpu{.wanted = 1, .today = 2.6};
-inline constexpr Bound kLagManyCpus{.wanted = 1, .today = 2.4};
+inline constexpr Bound kLagManyCpus{.wanted = 1, .today = 3.3};
 inline constexpr Bound kLagSleepersOneCpu{.wanted = 1, .today = 3.4};
 inline constexpr Bound kLagSleepersManyCpus{.wanted = 1, .today = 74};
 inline constexpr Bound kLagExtremesOneCpu{.wanted = 1, .today = 2.2};

@@ -196,7 +196,7 @@ void FakeKernel::enqueue_held(FakeTask& t, std::uint32_t flags) {
   t.generation += !announced;
   held_.push_back(&t);
   if (!announced && post_task(MUS_EVENT_RUNNABLE, flags, t)) t.announced = true;
-  if (shared_.size() <= spec_.low_water || now_ - looked_ > spec_.batch) ask();
+  if (!announced && (shared_.size() <= spec_.low_water || now_ - looked_ > spec_.batch)) ask();
 }
 
 // After a change: held anew, and its CPU looks if it has nothing better to do.
@@ -271,7 +271,6 @@ FakeKernel::FakeTask* FakeKernel::choose(FakeCpu& c, FakeTask* prev) {
   FakeTask* t = take_decided(c);
   if (t) {
     c.starved_since = {};
-    if (!held_.empty() && shared_.size() <= spec_.low_water) ask();
     return t;
   }
   t = steal(c);
@@ -320,7 +319,10 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.since = now_;
   c.starved_since = {};
   ++counters_.runs[t.route];
-  if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) announce_ahead(t);
+  if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
+    announce_ahead(t);
+    want_more(c);
+  }
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
 }
 
@@ -340,7 +342,10 @@ void FakeKernel::announce_ahead(FakeTask& t) {
   if (!t.uses_up || !wanted(MUS_EVENT_RUNNING) || (c.queue.empty() && shared_.empty() && held_.empty())) return;
   ++t.generation;
   t.ahead = post_task(MUS_EVENT_RUNNING, 0, t);
-  if (t.ahead && c.queue.empty() && shared_.size() <= spec_.low_water) ask();
+}
+
+void FakeKernel::want_more(const FakeCpu& c) {
+  if (c.queue.empty() && shared_.size() <= spec_.low_water && !held_.empty()) ask();
 }
 
 bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
@@ -350,6 +355,7 @@ bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
   renew_slice(c, t, std::exchange(t.next_slice, Duration::zero()));
   ++counters_.runs[MUS_ROUTE_DECIDED];
   announce_ahead(t);
+  want_more(c);
   return true;
 }
 

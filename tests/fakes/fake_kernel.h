@@ -135,6 +135,7 @@ class FakeKernel {
   void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
   void announce_ahead(FakeTask& t);
+  void want_more(const FakeCpu& c);
   [[nodiscard]] bool continue_decided(FakeCpu& c, FakeTask& t);
   void stop_running(FakeTask& t);
   void fall_asleep(FakeTask& t, bool exits);

@@ -18,6 +18,9 @@ constexpr std::uint32_t kFurthest = 16;        // slices that an entity may get 
 constexpr std::uint32_t kWeighedEach = 128;    // tasks of a group: with more, no task alone is owed a CPU
 constexpr Duration kLongestWait = 1s;          // for the lightest task there is
 constexpr std::size_t kLooks = 64;             // entities looked at for one that is eligible at each level
+constexpr Duration kOverdueSlice = 500us;      // enough to get somewhere: a switch may cost 0.1 ms on an emulated machine
+constexpr std::uint32_t kOverdueFew = 8;       // with more tasks than this it is shorter: it is nobody's share
+constexpr int kWholeSlices = 4;                // at once, for a task that nobody should take turns with
 constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have waited for so long
 constexpr Duration kShareOutEvery = 1ms;
 constexpr Duration kShortestSlice = 100us;     // for the lightest
@@ -440,6 +443,11 @@ Duration VtimePolicy::slice() const {
   return std::max(kShortestSlice, std::min(slice_, std::chrono::duration_cast<Duration>(kLongestWait / turns)));
 }
 
+Duration VtimePolicy::overdue_slice() const {
+  Duration shorter = kOverdueSlice * kOverdueFew / std::max(kOverdueFew, active_tasks_);
+  return std::min(slice_, std::max(kShortestSlice, shorter));
+}
+
 // ---- deciding -------------------------------------------------------------------------------------
 
 // A task that may run anywhere goes to the shared queue; others to a CPU that they may use.
@@ -538,7 +546,7 @@ bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
   Task& task = *e->task;
   decision.task = &task;
   decision.cpu = target(task, room);
-  decision.slice = overdue ? kShortestSlice : slice();
+  decision.slice = overdue ? overdue_slice() : e->full ? kWholeSlices * slice() : slice();
   decision.urgent = e->woke;
   Duration expected = std::min(std::max(task.expected_run, task.burst), decision.slice);
   (task.running ? e->charged_next : e->charged) = expected;

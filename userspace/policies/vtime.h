@@ -157,6 +157,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static Duration lag(const Entity& entity);
   [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;
   [[nodiscard]] Duration slice() const;
+  [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);
   [[nodiscard]] TaskEntity& first() const;
   [[nodiscard]] TaskEntity* pick(const Room& room);
