@@ -9,11 +9,14 @@
 #include "events.bpf.h"
 #include "standing.bpf.h"
 
-/* @t begins a slice: tells userspace of it if it is likely to use all of it, and others want the CPU too. */
-static __always_inline void announce_ahead(struct task_struct *p, struct task_ctx *t, const struct mus_cpu *slot, u64 now)
+/*
+ * @t begins a slice: tells userspace of it if it is likely to use all of it, and that is @worth an event: others want the
+ * CPU too, or userspace counts the slice among those that have not begun, and has to be told.
+ */
+static __always_inline void announce_ahead(struct task_struct *p, struct task_ctx *t, bool worth, u64 now)
 {
 	t->flags &= ~MUS_TASK_AHEAD;
-	if (!(t->flags & MUS_TASK_LONG) || !wanted(MUS_EVENT_RUNNING) || !waits_elsewhere(slot))
+	if (!(t->flags & MUS_TASK_LONG) || !wanted(MUS_EVENT_RUNNING) || !worth)
 		return;
 	__sync_fetch_and_add(&t->generation, 1);
 	t->resyncs = shared.resyncs;

@@ -71,7 +71,7 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 		return false;
 	renew_slice(prev, t, slot, slice, now);
 	count(runs[MUS_ROUTE_DECIDED]);
-	announce_ahead(prev, t, slot, now);
+	announce_ahead(prev, t, true, now); /* or else it would be believed to wait for its turn */
 	want_more(slot, now);
 	return true;
 }

@@ -180,7 +180,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
 
 void FakeKernel::enqueue_held(FakeTask& t, std::uint32_t flags) {
   (void)cpu_for(t);
-  bool announced = std::exchange(t.ahead, false);
+  bool announced = t.ahead;
   if (Duration next = std::exchange(t.next_slice, Duration::zero()); announced && next > Duration::zero()) {
     t.where = Where::kQueued;
     t.route = MUS_ROUTE_DECIDED;
@@ -320,7 +320,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.starved_since = {};
   ++counters_.runs[t.route];
   if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
-    announce_ahead(t);
+    announce_ahead(t, t.ahead || !c.queue.empty() || !shared_.empty() || !held_.empty());
     want_more(c);
   }
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
@@ -336,10 +336,9 @@ void FakeKernel::account(FakeTask& t) {
 
 // ---- it is decided on while it runs: bpf/ahead.bpf.h --------------------------------------------------
 
-void FakeKernel::announce_ahead(FakeTask& t) {
-  const FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+void FakeKernel::announce_ahead(FakeTask& t, bool worth) {
   t.ahead = false;
-  if (!t.uses_up || !wanted(MUS_EVENT_RUNNING) || (c.queue.empty() && shared_.empty() && held_.empty())) return;
+  if (!t.uses_up || !wanted(MUS_EVENT_RUNNING) || !worth) return;
   ++t.generation;
   t.ahead = post_task(MUS_EVENT_RUNNING, 0, t);
 }
@@ -354,7 +353,7 @@ bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
     return false;
   renew_slice(c, t, std::exchange(t.next_slice, Duration::zero()));
   ++counters_.runs[MUS_ROUTE_DECIDED];
-  announce_ahead(t);
+  announce_ahead(t, true);
   want_more(c);
   return true;
 }

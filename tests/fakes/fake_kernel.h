@@ -134,7 +134,7 @@ class FakeKernel {
   void account(FakeTask& t);
   void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
-  void announce_ahead(FakeTask& t);
+  void announce_ahead(FakeTask& t, bool worth);
   void want_more(const FakeCpu& c);
   [[nodiscard]] bool continue_decided(FakeCpu& c, FakeTask& t);
   void stop_running(FakeTask& t);

@@ -54,21 +54,24 @@ expect_refused 1 "slice-us" musctl policy use vtime --set slice-us=1
 expect_refused 1 "slice-us" musctl policy use vtime --set slize-us=1000
 musctl --json weight list | grep -q '"weights":\[\]' || fail "a mistake changed a weight"
 
-# Policies swapped under load: every task goes on.
+# Policies swapped under load: 64 tasks go on. Their longest wait without any swap is printed beside.
 kill_cgroup a
 kill_cgroup b
-heartbeat --seconds 14 --limit 1000 --fail a:16 a/inner:16 b:8@0 b:8@1 b:16:1/9 >/tmp/heartbeat &
+set -- a:16:1/49 a/inner:16:1/49 b:8:1/49@0 b:8:1/49@1 b:16:1/19
+heartbeat --seconds 5 --limit 1000 "$@" >/tmp/heartbeat
+say "without swaps: $(tail -1 /tmp/heartbeat)"
+heartbeat --seconds 30 --limit 1000 --fail "$@" >/tmp/heartbeat &
 heart=$!
 sleep 1
 swaps=0
-while [ $swaps -lt 25 ]; do
+while [ $swaps -lt 50 ]; do
 	musctl policy use fifo >/tmp/swap || fail "$(cat /tmp/swap)"
 	musctl policy use vtime --set slice-us=2000 >/tmp/swap || fail "$(cat /tmp/swap)"
 	swaps=$((swaps + 1))
 done
-say "50 swaps; the last one: $(cat /tmp/swap)"
+kill -0 $heart || fail "the swaps took longer than the tasks that they were to disturb"
 wait $heart || fail "a task waited too long: $(cat /tmp/heartbeat)"
-tail -1 /tmp/heartbeat
+say "100 swaps: $(tail -1 /tmp/heartbeat)"
 [ "$(musctl --json status | sed -n 's/.*"policy_faults":\([0-9]*\).*/\1/p')" = 0 ] || fail "a policy failed"
 
 # A thousand weights a second, all answered.
