@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <boost/intrusive/slist_hook.hpp>
+#include <boost/intrusive/list_hook.hpp>
 #include <boost/intrusive/unordered_set_hook.hpp>
 #include <cstdint>
 
@@ -13,7 +13,7 @@ namespace mus {
 /// A cgroup as the cpu controller sees it. The root is its own kind: it has no parent and no weight.
 /// Owner:   CgroupTree; lives until its last task and child are gone.
 /// Threads: scheduler thread only.
-class Cgroup : public boost::intrusive::unordered_set_base_hook<>, public boost::intrusive::slist_base_hook<> {
+class Cgroup : public boost::intrusive::unordered_set_base_hook<>, public boost::intrusive::list_base_hook<> {
  public:
   CgroupId id{};
   Cgroup* parent = nullptr;    ///< null: the root

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <boost/intrusive/slist_hook.hpp>
+#include <boost/intrusive/list_hook.hpp>
 #include <boost/intrusive/unordered_set_hook.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -61,7 +61,7 @@ class Cgroup;
 
 /// A task that the kernel half has told of. What a policy may read is set by the framework before it calls.
 /// Threads: scheduler thread only.
-struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::slist_base_hook<> {
+struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::list_base_hook<> {
   /// Where the task is, as userspace knows it. Legal transitions:
   ///   kAway -> kWaiting   a RUNNABLE event: the policy has it
   ///   kWaiting -> kDecided  the policy has decided on it

@@ -15,11 +15,13 @@ CgroupTree::CgroupTree(std::size_t capacity)
   root_->id = CgroupId{1};
   root_->users = 1;
   set_.insert(*root_);
+  known_.push_back(*root_);
   overrides_.reserve(capacity);
 }
 
 CgroupTree::~CgroupTree() {
   set_.clear();
+  known_.clear();
   free_.clear();
 }
 
@@ -45,6 +47,7 @@ Cgroup& CgroupTree::add(CgroupId id, Cgroup& parent, Weight weight) {
   if (given != overrides_.end()) made->override_ = given->weight;
   acquire(parent);
   set_.insert(*made);
+  known_.push_back(*made);
   return *made;
 }
 
@@ -67,6 +70,7 @@ void CgroupTree::release(Cgroup& cgroup) {
   Cgroup* parent = cgroup.parent;
   set_.erase(set_.iterator_to(cgroup));
   cgroup.policy.reset();
+  known_.erase(known_.iterator_to(cgroup));
   std::erase_if(overrides_, [&](const Override& o) { return o.id == cgroup.id; });
   free_.push_front(cgroup);
   release(*parent);

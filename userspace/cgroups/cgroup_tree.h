@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <boost/intrusive/slist.hpp>
+#include <boost/intrusive/list.hpp>
 #include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
 #include <utility>
@@ -45,23 +45,12 @@ class CgroupTree {
 
   [[nodiscard]] std::size_t size() const { return set_.size(); }
 
+  /// Parents before children.
   template <typename F>
   void for_each(F&& f) {
-    for (Cgroup& cgroup : set_) f(cgroup);
+    for (Cgroup& cgroup : known_) f(cgroup);
   }
 
-  /// The same, parents before children; O(cgroups x depth).
-  template <typename F>
-  void for_each_from_root(F&& f) {
-    bool deeper = true;
-    for (std::size_t level = 0; std::exchange(deeper, false); ++level) {
-      for (Cgroup& cgroup : set_) {
-        if (depth(cgroup) != level) continue;
-        f(cgroup);
-        deeper = true;
-      }
-    }
-  }
   [[nodiscard]] static std::size_t depth(const Cgroup& cgroup) {
     std::size_t levels = 0;
     for (const Cgroup* c = cgroup.parent; c; c = c->parent) ++levels;
@@ -86,7 +75,8 @@ class CgroupTree {
   std::vector<Cgroup> cgroups_;
   std::vector<Set::bucket_type> buckets_;
   Set set_;
-  boost::intrusive::slist<Cgroup, boost::intrusive::constant_time_size<false>> free_;
+  boost::intrusive::list<Cgroup, boost::intrusive::constant_time_size<false>> free_;
+  boost::intrusive::list<Cgroup, boost::intrusive::constant_time_size<false>> known_;  ///< in the order in which they were added
   Cgroup* root_;
   std::vector<Override> overrides_;  ///< few: searched from the front
 };

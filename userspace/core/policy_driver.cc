@@ -257,7 +257,7 @@ std::uint32_t PolicyDriver::use(Policy& next) {
   policy_ = &next;
   failed_ = false;
   nonsense_ = 0;
-  cgroups_.for_each_from_root([this](Cgroup& cgroup) { changed(cgroup, CgroupChange::kAdded); });
+  cgroups_.for_each([this](Cgroup& cgroup) { changed(cgroup, CgroupChange::kAdded); });
   std::uint32_t handed_over = 0;
   tasks_.for_each([&](Task& task) {
     if (task.state != Task::State::kWaiting) return;

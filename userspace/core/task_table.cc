@@ -13,6 +13,7 @@ TaskTable::TaskTable(std::size_t capacity)
 
 TaskTable::~TaskTable() {
   set_.clear();
+  known_.clear();
   free_.clear();
 }
 
@@ -30,12 +31,14 @@ Task* TaskTable::find_or_create(Pid pid) {
   std::construct_at(task);
   task->pid = pid;
   set_.insert(*task);
+  known_.push_back(*task);
   return task;
 }
 
 void TaskTable::erase(Task& task) {
   set_.erase(set_.iterator_to(task));
   task.policy.reset();
+  known_.erase(known_.iterator_to(task));
   free_.push_front(task);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <boost/intrusive/slist.hpp>
+#include <boost/intrusive/list.hpp>
 #include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
 #include <vector>
@@ -32,7 +32,7 @@ class TaskTable {
 
   template <typename F>
   void for_each(F&& f) {
-    for (Task& task : set_) f(task);
+    for (Task& task : known_) f(task);
   }
 
  private:
@@ -49,7 +49,7 @@ class TaskTable {
   std::vector<Task> tasks_;
   std::vector<Set::bucket_type> buckets_;
   Set set_;
-  boost::intrusive::slist<Task, boost::intrusive::constant_time_size<false>> free_;
+  boost::intrusive::list<Task, boost::intrusive::constant_time_size<false>> free_, known_;  ///< each is in one of them
 };
 
 }  // namespace mus
