@@ -54,15 +54,21 @@ expect_refused 1 "slice-us" musctl policy use vtime --set slice-us=1
 expect_refused 1 "slice-us" musctl policy use vtime --set slize-us=1000
 musctl --json weight list | grep -q '"weights":\[\]' || fail "a mistake changed a weight"
 
-# Policies swapped under load: 64 tasks go on. Their longest wait without any swap is printed beside.
+# Policies swapped under load: 64 tasks go on. Beside it, their longest wait while as many commands ask for the status.
 kill_cgroup a
 kill_cgroup b
-set -- a:16:1/49 a/inner:16:1/49 b:8:1/49@0 b:8:1/49@1 b:16:1/19
-heartbeat --seconds 5 --limit 1000 "$@" >/tmp/heartbeat
-say "without swaps: $(tail -1 /tmp/heartbeat)"
-heartbeat --seconds 30 --limit 1000 --fail "$@" >/tmp/heartbeat &
+set -- --seconds 25 --limit 1000 --fail a:16:0.3/49 a/inner:16:0.3/49 b:8:0.3/49@0 b:8:0.3/49@1 b:16:0.3/49
+heartbeat "$@" >/tmp/heartbeat &
 heart=$!
-sleep 1
+asked=0
+while [ $asked -lt 100 ]; do
+	musctl status >/dev/null
+	asked=$((asked + 1))
+done
+wait $heart || fail "a task waited too long: $(cat /tmp/heartbeat)"
+say "100 times status: $(tail -1 /tmp/heartbeat)"
+heartbeat "$@" >/tmp/heartbeat &
+heart=$!
 swaps=0
 while [ $swaps -lt 50 ]; do
 	musctl policy use fifo >/tmp/swap || fail "$(cat /tmp/swap)"
