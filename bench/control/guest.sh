@@ -5,6 +5,7 @@ cg=/sys/fs/cgroup
 mkdir $cg/client $cg/target
 echo 1 >$cg/client/cpu.weight
 mus-userland >/tmp/mus.log 2>&1 &
+mus=$!
 until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do sleep 0.1; done
 
 hackbench_seconds() { hackbench -g 2 -l 1000 | sed -n 's/^Time: //p'; }
@@ -29,5 +30,5 @@ done
 echo "medians: alone $(median </tmp/all_alone) s, beside $(median </tmp/all_beside) s," \
 	"ratio $(echo "$(median </tmp/all_alone) $(median </tmp/all_beside)" | awk '{printf "%.3f", $2 / $1}')"
 musctl status
-kill %1
-wait %1
+kill $mus
+wait $mus
