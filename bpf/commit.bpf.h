@@ -96,22 +96,23 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)
 {
 	u32 refusal = MUS_REFUSED_NONE;
-	bool done = false;
+	bool ahead = t->flags & MUS_TASK_AHEAD && in_slice(t);
 	place_t at;
 
 	if (d->flags & MUS_DECIDE_MOVE) {
-		if (t->generation != d->generation)
+		if (t->generation != d->generation || (!ahead && place_state(t->at) != MUS_STATE_HELD))
 			return MUS_REFUSED_STALE;
 		refusal = check_move(p, d);
-		if (!refusal && in_slice(t) && t->flags & MUS_TASK_AHEAD)
-			done = decide_ahead(t, d);
-		at = t->at;
-		if (done)
+		if (refusal)
+			return refusal;
+		if (ahead && decide_ahead(t, d)) {
 			count(decisions);
-		else if (place_state(at) != MUS_STATE_HELD)
-			return MUS_REFUSED_STALE;
-		else if (!refusal)
+		} else {
+			at = t->at;
+			if (place_state(at) != MUS_STATE_HELD)
+				return MUS_REFUSED_STALE;
 			refusal = move_decided(p, t, at, d);
+		}
 	}
 	if (!refusal && d->flags & MUS_DECIDE_STANDING)
 		standing_set(&t->standing, d, now_ns());

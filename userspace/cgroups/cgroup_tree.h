@@ -4,7 +4,6 @@
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include <mus/cgroup.h>

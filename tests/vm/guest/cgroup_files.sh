@@ -57,7 +57,13 @@ kill_cgroup deep/y
 echo -cpu >$CG/deep/cgroup.subtree_control
 echo -cpu >$CG/cgroup.subtree_control
 mkdir -p /tmp/v1
-mount -t cgroup -o cpu none /tmp/v1 || fail "the cpu controller cannot be mounted on v1"
+# Removed cgroups keep the controller busy until the kernel has freed them (after an RCU grace period, and more).
+tries=0
+until mount -t cgroup -o cpu none /tmp/v1 2>/dev/null; do
+	tries=$((tries + 1))
+	[ $tries -lt 60 ] || fail "the cpu controller cannot be mounted on v1: $(mount -t cgroup -o cpu none /tmp/v1 2>&1)"
+	sleep 0.5
+done
 mus_start --weight /a=400
 spinners a 2
 spinners b 2

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// vtime: what everybody is entitled to, by hierarchical water-filling.
+#include <algorithm>
+
+#include "policies/vtime.h"
+
+namespace mus {
+namespace {
+
+constexpr std::uint32_t kWeighedEach = 128;  // tasks of a group: with more, no task alone is owed a CPU
+
+}  // namespace
+
+// How many CPUs the active tasks below `group` can use: one each.
+void VtimePolicy::measure(Group& group) const {
+  group.most_cpus = group.active_tasks;
+  group.pinned = group.active_tasks <= kWeighedEach &&
+                 std::ranges::any_of(group.tasks, [](const TaskEntity& e) { return e.task->affinity != Affinity::kAll; });
+  for (Group& child : group.groups) {
+    measure(child);
+    group.most_cpus += child.most_cpus;
+    group.pinned = group.pinned || child.pinned;
+  }
+  group.most_cpus = std::min(group.most_cpus, online_);
+}
+
+// Shares group.cpus among its tasks and groups by weight; who cannot use its part leaves the rest to the others. With
+// very many tasks, none of them is looked at alone.
+void VtimePolicy::fill(Group& group) {
+  double cpus = group.cpus;
+  auto weight = static_cast<double>(group.active_weight);
+  bool each = group.active_tasks <= kWeighedEach, tasks_full = false;
+  for (Group& child : group.groups) child.full = false;
+  if (each)
+    for (TaskEntity& task : group.tasks) task.full = false;
+  for (bool more = true; more;) {
+    more = false;
+    auto take = [&](bool& its_full, double its_weight, double most) {
+      if (its_full || its_weight <= 0 || cpus * its_weight < most * weight) return;
+      its_full = more = true;
+      cpus = std::max(0.0, cpus - most);
+      weight -= its_weight;
+    };
+    for (Group& child : group.groups) take(child.full, child.weight, child.most_cpus);
+    if (each)
+      for (TaskEntity& task : group.tasks) {
+        if (task.task->affinity == Affinity::kAll) take(task.full, task.weight, 1);
+      }
+    else
+      take(tasks_full, static_cast<double>(group.active_task_weight), group.active_tasks);
+  }
+  // Where all have what they can use, one CPU weighs 1.
+  group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne;
+  double groups_cpus = 0;
+  for (Group& child : group.groups) {
+    child.cpus = child.full ? child.most_cpus : child.weight * kLoadOne / group.cpu_load;
+    groups_cpus += child.cpus;
+    // Those who are pinned to one CPU share that by their weights, whatever the other CPUs do.
+    bool capped = child.full && !child.pinned;
+    set_load(child, capped ? static_cast<Load>(std::max(1.0, child.most_cpus * group.cpu_load)) : child.weight * kLoadOne);
+    fill(child);
+  }
+  group.task_cpus = group.active_tasks ? std::clamp(group.cpus - groups_cpus, 0.0, double(group.active_tasks)) : 0;
+}
+
+// What a task weighs: its weight, or what makes one CPU.
+VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
+  Load load = e.weight * kLoadOne;
+  return e.task->affinity == Affinity::kAll && load > e.parent->cpu_load ? static_cast<Load>(std::max(1.0, e.parent->cpu_load)) : load;
+}
+
+void VtimePolicy::share_out() {
+  changed_ = false;
+  measure(*root_);
+  root_->cpus = online_;
+  fill(*root_);
+  for (auto it = whole_.begin(); it != whole_.end();) {
+    TaskEntity& e = *it++;
+    if (e.full) continue;
+    leave_tree(e);
+    make_ready(e);
+  }
+}
+
+// CPUs' worth of time by weight alone, as if `entity` and the groups above it were active.
+double VtimePolicy::by_weight(const Entity& entity) const {
+  double share = online_;
+  for (const Entity* e = &entity; e->parent; e = e->parent) {
+    std::uint64_t all = e->parent->active_weight + (e->active ? 0 : e->weight);
+    share *= static_cast<double>(e->weight) / static_cast<double>(all);
+  }
+  return share;
+}
+
+// CPU time that an entity is behind the clock of its group (positive) or ahead of it.
+Duration VtimePolicy::lag(const Entity& e) {
+  auto distance = static_cast<VtimeSpan>(clock(*e.parent) - e.vruntime);
+  return Duration{distance / static_cast<VtimeSpan>(kScale) * VtimeSpan{e.load}};
+}
+
+Promise VtimePolicy::promise(const Cgroup& cgroup) {
+  if (changed_) share_out();
+  const Group& group = group_of(cgroup);
+  if (!group.active_weight) return {.share = 0, .own_share = 0};
+  return {.share = std::min<double>(group.cpus, group.most_cpus) / online_,
+          .own_share = group.active_tasks ? group.task_cpus / online_ : 0,
+          .lag = group.parent ? lag(group) : Duration{}};
+}
+
+}  // namespace mus
