@@ -249,7 +249,8 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		bool had = t->standing.slice_ns;
 
 		event_flags = MUS_EVENT_WAKEUP;
-		if (!taken && standing_holds(t, now)) {
+		/* One at a time: many that wake each other would run in turns of one message each. */
+		if (!taken && !waits_locally(scx_bpf_task_cpu(p)) && standing_holds(t, now)) {
 			standing_enqueue(p, t, enq_flags, now);
 			return;
 		}

@@ -95,7 +95,7 @@ int run_daemon(const Options& given) {
   if (!made) return report(made.error());
   Policy& policy = shelf.add(std::move(*made));
   Policy& spare = shelf.add((*find_policy("fifo"))->make(config));
-  PolicyDriver driver(policy, config, {}, {.tasks = options.max_tasks});
+  PolicyDriver driver(policy, config, {.horizon = config.slice * 2}, {.tasks = options.max_tasks});
   auto doors = open_doors(options);
   if (!doors) return report(doors.error());
 

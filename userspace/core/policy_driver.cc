@@ -341,7 +341,7 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
     online_ += cpus_[i].online;
   }
   online_ = std::max(1u, online_);
-  Duration ahead = average_run_ * queued;
+  Duration ahead = average_run_ * queues.shared + ahead_.horizon * going_on_;
 
   while (waiting_ && unsent_.empty() && !enough(queued, ahead)) {
     Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
@@ -360,7 +360,9 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
     task.goes_on = decision.cpu;
     set_state(task, Task::State::kDecided);
     ++counters_.decisions;
-    Duration run = std::min(task.expected_run, decision.slice);
+    Duration run = std::min(std::max(task.expected_run, task.burst), decision.slice);
+    // Of those who use their slices, one is enough; and one that has never slept may be one of them.
+    if (2 * run > decision.slice || task.slept_at == Time{}) run = std::max(run, ahead_.horizon);
     average_run_ = average(average_run_, run);
     if (decision.cpu) {
       ++cpus_[index(*decision.cpu)].queued;

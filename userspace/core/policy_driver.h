@@ -32,11 +32,12 @@ struct DriverCounters {
 class PolicyDriver {
  public:
   /// How far ahead it decides: at least `min_per_cpu` tasks for each CPU, more while their expected run
-  /// times add up to less than `horizon` a CPU, never more than `max_per_cpu`.
+  /// times add up to less than `horizon` a CPU (who is expected to use most of its slice fills it alone), never more than
+  /// `max_per_cpu`.
   struct Ahead {
-    Duration horizon = 500us;
+    Duration horizon = 8ms;  ///< two slices: who runs briefly is not worth a wakeup of userspace each
     std::uint32_t min_per_cpu = 1;
-    std::uint32_t max_per_cpu = 8;
+    std::uint32_t max_per_cpu = 64;
   };
   struct Sizes {
     std::size_t tasks = 32768;

@@ -10,9 +10,11 @@ namespace {
 constexpr std::uint32_t kQueuedOnCpu = 1;      // decided ahead for one CPU's own queue
 constexpr std::size_t kPutAsideAtOnce = 64;    // tasks without room that one decision goes over
 constexpr Duration kUrgentSlice = 2ms;         // by standing order
-constexpr double kLeastOfMinimum = 0.25;       // for a task that uses little of what it is owed
-constexpr double kUsageWeight = 4;             // who uses a quarter of what it is owed is not one of them
-constexpr Duration kUsageWindow = 20ms;        // over which that is measured
+constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
+constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
+constexpr double kNearlyWhole = 0.6;           // of a CPU: who is owed that takes nobody's turn
+constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
+constexpr Duration kUsageMemory = 60ms;        // what was measured before counts for this much
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
 constexpr std::uint32_t kFurthest = 16;        // slices that an entity may get ahead of the others, or behind them
 constexpr Duration kLongestWait = 1s;          // for the lightest task there is
@@ -29,7 +31,7 @@ constexpr Duration kShortestSlice = 100us;     // for the lightest
 VtimePolicy::VtimePolicy(const PolicyConfig& config)
     : slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
       // A standing order interrupts what has had this (EEVDF: run to parity).
-      min_run_(std::chrono::microseconds(config.get("min-run-us", 2000))),
+      min_run_(std::chrono::microseconds(config.get("min-run-us", 1000))),
       online_(config.online),
       parked_(MUS_MAX_CPUS) {}
 
@@ -320,24 +322,28 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
 
 // ---- standing orders and slices -------------------------------------------------------------------
 
-// Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt soon; among many that live on
-// waking each other, each using its share, interrupting only costs throughput.
-Duration VtimePolicy::minimum_run(TaskEntity& e, double cpus, Time now) const {
+// The CPUs' worth of time that a task uses, averaged over the last some ten milliseconds.
+double VtimePolicy::usage(TaskEntity& e, Time now) {
   if (Duration passed = now - e.used_since; passed >= kUsageWindow) {
-    e.usage = static_cast<double>(e.used.count()) / static_cast<double>(passed.count());
+    double latest = static_cast<double>(e.used.count()) / static_cast<double>(passed.count());
+    e.usage += (latest - e.usage) * static_cast<double>(passed.count()) / static_cast<double>((passed + kUsageMemory).count());
     e.used = {};
     e.used_since = now;
   }
-  return std::chrono::duration_cast<Duration>(min_run_ * std::clamp(kUsageWeight * e.usage / cpus, kLeastOfMinimum, 1.0));
+  return e.usage;
 }
 
+// Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt, the sooner the less that is. Among
+// many that live on waking each other, each using its share, it would only cost throughput: they wait for their turn.
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
   // What it would be owed if it were runnable: it is asked for tasks that sleep, too.
   double cpus = std::min(1.0, by_weight(e));
+  double used = usage(e, now) / cpus;
+  if (used > kMostUsed && cpus < kNearlyWhole) return {};
   return {.slice = std::min(kUrgentSlice, slice_),
-          .min_run = minimum_run(e, cpus, now),
+          .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used, kLeastOfMinimum, 1.0)),
           .budget = slice_,
           .valid_for = kStandingValid,
           .rate = cpus};

@@ -24,7 +24,7 @@ namespace mus {
 ///     it is weighed by what it can use.
 ///   - Nobody waits for longer than a second: also the lightest runs before the kernel's watchdog looks.
 ///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
-///   - Each decision carries a standing order: the task may interrupt others when it wakes, within a budget
+///   - Who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
 ///
 /// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996, whose two
@@ -33,7 +33,7 @@ class VtimePolicy final : public Policy {
  public:
   static constexpr std::array kOptions{
       PolicyOption{"slice-us", "how long a task runs while others wait, at an average share", 100, 100000, 4000},
-      PolicyOption{"min-run-us", "what a waking task leaves to the one that it interrupts", 100, 20000, 2000},
+      PolicyOption{"min-run-us", "the most that a waking task leaves to the one that it interrupts", 100, 20000, 1000},
   };
   explicit VtimePolicy(const PolicyConfig& config);
 
@@ -155,7 +155,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static Load feasible_load(const TaskEntity& entity);
   [[nodiscard]] double by_weight(const Entity& entity) const;
   [[nodiscard]] static Duration lag(const Entity& entity);
-  [[nodiscard]] Duration minimum_run(TaskEntity& entity, double cpus, Time now) const;
+  static double usage(TaskEntity& e, Time now);
   [[nodiscard]] Duration slice() const;
   [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);

@@ -25,6 +25,15 @@ class Deciding : public testing::Test {
   void wait(int first, int last) {
     for (int pid = first; pid <= last; ++pid) driver.on_event(runnable(pid, 1, 1));
   }
+  /// Tasks that have slept before, and run for `run` then.
+  void wait_briefly(int first, int last, Duration run) {
+    wait(first, last);
+    for (int pid = first; pid <= last; ++pid) {
+      Task* task = driver.tasks().find(Pid{pid});
+      task->slept_at = time_from_ns(1);
+      task->expected_run = run;
+    }
+  }
   std::vector<int> decide(std::uint32_t queued = 0, std::size_t ring_room = 1000) {
     std::vector<int> pids;
     driver.decide({.shared = queued, .cpus = cpus}, [&](const mus_decision& d) {
@@ -83,12 +92,27 @@ TEST_F(Deciding, AnUrgentDecisionNeedsAStandingOrderAndGoesFirst) {
   EXPECT_GT(d.order, 0u) << "tasks that resume an interrupted slice come before";
 }
 
-// Unknown runs count 1 ms each; the fake policy's slice is 1 ms. Horizon 3 ms: three tasks for one CPU.
+// Horizon 3 ms: three tasks for one CPU.
 TEST_F(Deciding, DecidesAheadUpToTheHorizon) {
-  wait(1, 10);
+  policy.spoil = [](Decision& d) { d.slice = 4ms; };
+  wait_briefly(1, 10, 1ms);
   EXPECT_THAT(decide(), ElementsAre(1, 2, 3));
   EXPECT_THAT(decide(3), IsEmpty()) << "none has begun";
   EXPECT_THAT(decide(2), ElementsAre(4));
+}
+
+TEST_F(Deciding, WhoUsesMostOfItsSliceFillsTheHorizonAlone) {
+  policy.spoil = [](Decision& d) { d.slice = 4ms; };
+  wait_briefly(1, 10, 2500us);
+  EXPECT_THAT(decide(), ElementsAre(1, 2)) << "the minimum, not one by one until 3 ms are filled";
+  driver.on_event(runnable(11, 1, 1));
+  EXPECT_THAT(decide(2), IsEmpty());
+}
+
+TEST_F(Deciding, OneThatHasNeverSleptMayUseItsSlice) {
+  policy.spoil = [](Decision& d) { d.slice = 4ms; };
+  wait(1, 10);
+  EXPECT_THAT(decide(), ElementsAre(1, 2));
 }
 
 TEST_F(Deciding, DecidesAtLeastTheMinimumForEachCpu) {
@@ -103,10 +127,7 @@ TEST_F(Deciding, DecidesAtLeastTheMinimumForEachCpu) {
 }
 
 TEST_F(Deciding, DecidesNoMoreThanTheMaximumHoweverShortTheTasksAre) {
-  for (int pid = 1; pid <= 20; ++pid) {
-    driver.on_event(runnable(pid, 1, 1));
-    driver.tasks().find(Pid{pid})->expected_run = 1us;
-  }
+  wait_briefly(1, 20, 1us);
   EXPECT_EQ(decide().size(), 6u);
 }
 
