@@ -17,11 +17,11 @@ struct Bound {
 // decided ahead. With sleepers, a task that is owed a whole CPU cannot make up for the time in which it was interrupted.
 inline constexpr Bound kLagOneCpu{.wanted = 1, .today = 2.4};
 inline constexpr Bound kLagManyCpus{.wanted = 1, .today = 1.4};
-inline constexpr Bound kLagSleepersOneCpu{.wanted = 1, .today = 3.5};
-inline constexpr Bound kLagSleepersManyCpus{.wanted = 1, .today = 74};
+inline constexpr Bound kLagSleepersOneCpu{.wanted = 1, .today = 2.2};
+inline constexpr Bound kLagSleepersManyCpus{.wanted = 1, .today = 30};
 inline constexpr Bound kLagExtremesOneCpu{.wanted = 1, .today = 2.3};
 inline constexpr Bound kLagExtremesManyCpus{.wanted = 1};
-inline constexpr Bound kLagExtremeSleepers{.wanted = 1, .today = 133};
+inline constexpr Bound kLagExtremeSleepers{.wanted = 1, .today = 57};
 
 // The cases of bench/fairness/run, the same limits. Percentage points of the time used, over 20 s, if not said otherwise.
 inline constexpr Bound kFourToOne{.wanted = 1};

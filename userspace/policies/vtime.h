@@ -22,7 +22,7 @@ namespace mus {
 ///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
 ///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight:
 ///     it is weighed by what it can use.
-///   - Nobody waits for longer than a second: also the lightest runs before the kernel's watchdog looks.
+///   - Nobody waits for much longer than 0.9 s: also the lightest runs before the kernel's watchdog looks.
 ///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
 ///   - Who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
