@@ -12,6 +12,7 @@
 #include "fallback.bpf.h"
 #include "standing.bpf.h"
 
+#define MUS_SHORT_SLICE_NS 1000000
 #define MUS_RESUME_MIN_NS 100000 /* less than this is not worth going on with: ask for a new slice */
 
 static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,
@@ -32,7 +33,10 @@ static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 	t->waker_pid = (s32)bpf_get_current_pid_tgid();
 }
 
-/* Where the daemon interrupts: not its own kind or the kernel's, and else where a slice is about to end anyway. */
+/*
+ * Where the daemon interrupts: not its own kind or the kernel's, nor one of short slice, who might get nowhere, and else
+ * where a slice is about to end anyway.
+ */
 static __always_inline s32 daemon_cpu(struct task_struct *p, s32 prev)
 {
 	u32 n = shared.cpu_count, i;
@@ -44,7 +48,8 @@ static __always_inline s32 daemon_cpu(struct task_struct *p, s32 prev)
 		struct mus_cpu *slot = cpu_slot(cpu);
 
 		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
-		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || slot->slice_end_ns >= earliest)
+		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || slot->slice_end_ns >= earliest ||
+		    slot->slice_end_ns - slot->running_since_ns < MUS_SHORT_SLICE_NS)
 			continue;
 		earliest = slot->slice_end_ns;
 		best = cpu;
