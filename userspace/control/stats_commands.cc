@@ -136,7 +136,7 @@ void StatsCommands::tell(std::chrono::milliseconds interval, Channel& channel, T
   const Sample& after = sample(now);
   Json event = to_json(figures_between(channel.before, after, cpus_), after);
   // The scheduler thread speaks four times a second: until it says something new, the cgroups are as they were.
-  if (after.snapshot_at != channel.before.snapshot_at) {
+  if (channel.cgroups.is_null() || after.snapshot_at != channel.before.snapshot_at) {
     channel.cgroups = event["cgroups"];
   } else {
     event["cgroups"] = channel.cgroups;

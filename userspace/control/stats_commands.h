@@ -44,7 +44,7 @@ class StatsCommands {
   struct Channel {
     Time next{};
     Sample before;
-    Json cgroups = Json::array();  // of the last time that the scheduler thread had said something new
+    Json cgroups;  // of the last time that the scheduler thread had said something new; null: not yet
     std::map<ClientId, std::uint64_t> dropped;  // by subscriber
   };
 

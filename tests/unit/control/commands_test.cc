@@ -281,5 +281,18 @@ TEST_F(CommandsTest, ACgroupKeepsItsFiguresUntilTheSchedulerSaysSomethingNew) {
   }
 }
 
+TEST_F(CommandsTest, CgroupsAreToldThoughTheSchedulerHasSaidNothingSince) {
+  port_.publish(1s);
+  port_.group(id("/")) = {.id = id("/"), .parent = {}, .depth = 0, .weight = 100};
+  port_.group(id("/redis")) = {
+      .id = id("/redis"), .parent = id("/"), .depth = 1, .weight = 100, .runnable = 1};
+  ask(R"({"cmd":"subscribe","interval":0.1})");
+  for (int i = 0; i < 2; ++i)
+    tick(100ms);
+  ASSERT_EQ(outlet_.told[kClient].size(), 2u);
+  for (const std::string& line : outlet_.told[kClient])
+    EXPECT_EQ(Json::parse(line)["cgroups"].back()["cgroup"], "/redis") << line;
+}
+
 }  // namespace
 }  // namespace mus
