@@ -12,7 +12,7 @@
 #include "fallback.bpf.h"
 #include "standing.bpf.h"
 
-#define MUS_SHORT_SLICE_NS 1000000
+#define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
 #define MUS_RESUME_MIN_NS 100000 /* less than this is not worth going on with: ask for a new slice */
 
 static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,

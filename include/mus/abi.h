@@ -69,7 +69,7 @@ enum mus_event_flag {
 	MUS_EVENT_RESYNC = 1 << 2,    /* repeated on request: the task was on the held queue already */
 	MUS_EVENT_PREEMPTED = 1 << 3, /* lost its CPU with part of its slice unused */
 	MUS_EVENT_KTHREAD = 1 << 4,
-	MUS_EVENT_STANDING = 1 << 5,  /* REPORT: ran by standing order; RUNNABLE: its standing order ran out */
+	MUS_EVENT_STANDING = 1 << 5,  /* REPORT: ran by standing order; RUNNABLE: its standing order did not apply */
 };
 
 enum mus_affinity {

@@ -264,11 +264,7 @@ TEST_F(CommandsTest, ThereIsAlwaysAReasonToWake) {
 }
 
 TEST_F(CommandsTest, ACgroupKeepsItsFiguresUntilTheSchedulerSaysSomethingNew) {
-  port_.publish(1s);
-  port_.group(id("/")) = {.id = id("/"), .parent = {}, .depth = 0, .weight = 100};
-  port_.group(id("/redis")) = {
-      .id = id("/redis"), .parent = id("/"), .depth = 1, .weight = 100, .runnable = 1};
-  ask(R"({"cmd":"subscribe","interval":0.1})");
+  subscribe_while_redis_runs();
   port_.publish(1250ms);
   port_.group(id("/redis")).run_time = 250ms;
   for (int i = 0; i < 3; ++i)
@@ -282,11 +278,7 @@ TEST_F(CommandsTest, ACgroupKeepsItsFiguresUntilTheSchedulerSaysSomethingNew) {
 }
 
 TEST_F(CommandsTest, CgroupsAreToldThoughTheSchedulerHasSaidNothingSince) {
-  port_.publish(1s);
-  port_.group(id("/")) = {.id = id("/"), .parent = {}, .depth = 0, .weight = 100};
-  port_.group(id("/redis")) = {
-      .id = id("/redis"), .parent = id("/"), .depth = 1, .weight = 100, .runnable = 1};
-  ask(R"({"cmd":"subscribe","interval":0.1})");
+  subscribe_while_redis_runs();
   for (int i = 0; i < 2; ++i)
     tick(100ms);
   ASSERT_EQ(outlet_.told[kClient].size(), 2u);
