@@ -65,8 +65,12 @@ void Loop::stop() {
 bool Loop::post(const Command& command) {
   if (under_way_ == kCommands || !commands_.enqueue(command)) return false;
   ++under_way_;
-  events_->wake();
+  posted_ = true;
   return true;
+}
+
+void Loop::kick() {
+  if (std::exchange(posted_, false)) events_->wake();
 }
 
 bool Loop::take(Reply& reply) {

@@ -22,7 +22,7 @@
 namespace mus {
 
 /// The pump, on a thread of its own: drain events, decide, commit decisions, wait until asked.
-/// Threads: run by start(); post(), take() and snapshot() from the control thread, through queues without locks.
+/// Threads: run by start(); post(), kick(), take() and snapshot() from the control thread, through queues without locks.
 /// Errors:  start() -> kExitInternal when the rings cannot be opened.
 /// Cost:    no lock, allocation or logging once it runs; one system call for each batch of decisions, one for
 ///          each wait.
@@ -38,6 +38,8 @@ class Loop {
 
   /// False: too many commands are under way; take replies first.
   [[nodiscard]] bool post(const Command& command);
+  /// Has the scheduler thread look at what was posted since: one wakeup for all of it.
+  void kick();
   [[nodiscard]] bool take(Reply& reply);
   /// An eventfd, readable when there are replies.
   [[nodiscard]] int replies_fd() const { return reply_bell_.get(); }
@@ -74,6 +76,7 @@ class Loop {
   moodycamel::ProducerToken written_token_;
   Snapshot* newest_ = nullptr;  // this and the next are the control thread's
   std::size_t under_way_ = 0;
+  bool posted_ = false;
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;

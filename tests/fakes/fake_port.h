@@ -75,7 +75,7 @@ class FakePort : public Port {
 /// Keeps what a service says.
 class FakeOutlet : public Outlet {
  public:
-  void answer(ClientId client, std::string_view line) override { answers[client].emplace_back(line); }
+  void answer(RequestId request, std::string_view line) override { answers[request.client].emplace_back(line); }
   bool tell(ClientId client, std::string_view line) override {
     if (slow) return false;
     told[client].emplace_back(line);

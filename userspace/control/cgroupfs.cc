@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -31,7 +34,7 @@ constexpr std::size_t kMostSiblings = 4096;  // looked at for a hint
 constexpr std::size_t kMostFolders = 16384;  // looked at for a path: MUS_MAX_CGROUPS
 constexpr auto kWalkEvery = std::chrono::seconds(1);
 constexpr int kHandleType = 0xfe;  // FILEID_KERNFS of linux/exportfs.h: the handle is the id
-constexpr int kFolder = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr std::uint64_t kReading = O_RDONLY | O_NONBLOCK;
 
 /// "\040" in a mount table is a space.
 std::string unescaped(std::string_view field) {
@@ -68,17 +71,16 @@ std::vector<std::string> folders_in(int folder, std::size_t most) {
 }
 
 /// A small file of the kernel's; none: not there.
-std::optional<std::string> read_file(int folder, const char* name) {
-  Fd file(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+std::optional<std::string> text_of(const Fd& file) {
   std::array<char, 512> text;
-  ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  ssize_t size = file ? ::pread(file.get(), text.data(), text.size(), 0) : -1;
   if (size < 0) return std::nullopt;
   return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
 template <typename T>
-std::optional<T> read_number(int folder, const char* name) {
-  auto text = read_file(folder, name);
+std::optional<T> number_in(const Fd& file) {
+  auto text = text_of(file);
   T number{};
   if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc{})
     return std::nullopt;
@@ -149,17 +151,16 @@ Result<CgroupFs> CgroupFs::open(const std::string& mount, const std::string& pro
   return fs;
 }
 
-// A folder is opened from the one above it, so that what is renamed or linked meanwhile cannot lead elsewhere.
+// The kernel itself refuses what leads elsewhere, also what is renamed or linked meanwhile. glibc has no wrapper.
+Fd CgroupFs::open(const std::string& path, std::uint64_t flags) const {
+  open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+  return Fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str() + 1, &how, sizeof(how))));
+}
+
 Fd CgroupFs::walk(const std::string& path) const {
   errno = EINVAL;
   if (check_cgroup_path(path) != path) return {};
-  Fd folder(::openat(root_.get(), ".", kFolder));
-  for (std::size_t at = 1; folder && at < path.size();) {
-    std::size_t end = std::min(path.find('/', at), path.size());
-    folder = Fd(::openat(folder.get(), path.substr(at, end - at).c_str(), kFolder));
-    at = end + 1;
-  }
-  return folder;
+  return open(path == "/" ? "/." : path, O_PATH | O_DIRECTORY);
 }
 
 std::string CgroupFs::nearest(const std::string& path) const {
@@ -171,8 +172,29 @@ std::string CgroupFs::nearest(const std::string& path) const {
   return near.empty() ? "" : parent + "/" + std::string(near);
 }
 
-Result<CgroupPlace> CgroupFs::find(const std::string& path) const {
-  if (auto id = id_of(walk(path))) return CgroupPlace{.id = *id, .path = path};
+const CgroupFs::Known* CgroupFs::known(const std::string& path) {
+  auto it = known_.find(path);
+  if (it == known_.end()) return nullptr;
+  if (number_in<std::uint32_t>(it->second.weight_file)) return &it->second;
+  known_.erase(it);
+  return nullptr;
+}
+
+void CgroupFs::know(const std::string& path, CgroupId id, const Fd& folder) {
+  if (!real_) return;  // a file of another file system can still be read when it has been deleted
+  Fd file(::openat(folder.get(), "cpu.weight", O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return;  // the root, or without the cpu controller
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_.insert_or_assign(path, Known{.id = id, .weight_file = std::move(file)});
+}
+
+Result<CgroupPlace> CgroupFs::find(const std::string& path) {
+  if (const Known* here = known(path)) return CgroupPlace{.id = here->id, .path = path};
+  Fd folder = walk(path);
+  if (auto id = id_of(folder)) {
+    know(path, *id, folder);
+    return CgroupPlace{.id = *id, .path = path};
+  }
   auto near = nearest(path);
   return fail(
       "no cgroup " + excerpt(path, 256) + " (looked for it in " + mount_ + ")",
@@ -232,7 +254,7 @@ Result<CgroupPlace> CgroupFs::find(CgroupId id) {
               "an id is the inode number of the cgroup's folder in " + mount_, kExitUsage);
 }
 
-Result<CgroupPlace> CgroupFs::find(Pid pid) const {
+Result<CgroupPlace> CgroupFs::find(Pid pid) {
   std::string process = "process " + std::to_string(raw(pid));
   std::ifstream file(proc_ + "/" + std::to_string(raw(pid)) + "/cgroup");
   if (!file) return fail("there is no " + process, "give the id of a process that runs");
@@ -248,7 +270,7 @@ Result<CgroupPlace> CgroupFs::find(Pid pid) const {
 // That no descriptor is left, for example, says nothing about the cgroup.
 bool CgroupFs::gone(const CgroupPlace& place) const {
   Fd folder = walk(place.path);
-  if (!folder) return errno == ENOENT || errno == ENOTDIR || errno == ENODEV || errno == EINVAL;
+  if (!folder) return errno == ENOENT || errno == ENOTDIR || errno == ENODEV || errno == EINVAL || errno == ELOOP;
   auto id = id_of(folder);
   return id && *id != place.id;
 }
@@ -268,18 +290,24 @@ void CgroupFs::keep_names(std::span<const CgroupId> ids) {
   for (CgroupId id : ids)
     if (auto known = paths_.extract(raw(id))) kept.insert(std::move(known));
   paths_ = std::move(kept);
+  std::erase_if(known_, [](const auto& item) { return !number_in<std::uint32_t>(item.second.weight_file); });
 }
 
-CgroupWeight CgroupFs::weight(const std::string& path) const {
-  Fd folder = walk(path);
-  if (!folder || path == "/") return {};
-  return {.weight = read_number<std::uint32_t>(folder.get(), "cpu.weight"),
-          .nice = read_number<std::int32_t>(folder.get(), "cpu.weight.nice"),
-          .idle = read_number<std::uint32_t>(folder.get(), "cpu.idle") == 1u};
+std::optional<std::uint32_t> CgroupFs::cpu_weight(const std::string& path) {
+  if (auto it = known_.find(path); it != known_.end()) return number_in<std::uint32_t>(it->second.weight_file);
+  if (path == "/" || check_cgroup_path(path) != path) return std::nullopt;
+  return number_in<std::uint32_t>(open(path + "/cpu.weight", kReading));
+}
+
+CgroupWeight CgroupFs::weight(const std::string& path) {
+  if (path == "/" || check_cgroup_path(path) != path) return {};
+  return {.weight = cpu_weight(path),
+          .nice = number_in<std::int32_t>(open(path + "/cpu.weight.nice", kReading)),
+          .idle = number_in<std::uint32_t>(open(path + "/cpu.idle", kReading)) == 1u};
 }
 
 bool CgroupFs::has_cpu_controller() const {
-  std::string list = " " + read_file(root_.get(), "cgroup.controllers").value_or("") + " ";
+  std::string list = " " + text_of(open("/cgroup.controllers", kReading)).value_or("") + " ";
   std::ranges::replace(list, '\n', ' ');
   return list.find(" cpu ") != std::string::npos;
 }

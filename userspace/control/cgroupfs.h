@@ -43,23 +43,23 @@ struct CgroupWeight {
   bool idle = false;                    ///< cpu.idle is 1
 };
 
-/// The tree of cgroup v2, read only, below one mount point. Every path is walked from a descriptor of that
-/// point, part by part, and never through a symbolic link or `..`, so that nobody who may name a cgroup
-/// can have another file looked at.
+/// The tree of cgroup v2, read only, below one mount point. Every path is opened from a descriptor of that
+/// point, and never through a symbolic link or `..` (openat2), so that nobody who may name a cgroup can have
+/// another file looked at.
 /// Threads: the control thread.
 /// Errors:  exit_code is kExitUsage where the name is wrong; `what` and `remedy` are for the client.
-/// Cost:    a few system calls for each part of a path.
+/// Cost:    a few system calls for each question.
 class CgroupFs {
  public:
   /// Errors: `mount` cannot be opened.
   [[nodiscard]] static Result<CgroupFs> open(const std::string& mount, const std::string& proc = "/proc");
 
   /// `path` as check_cgroup_path() leaves it.
-  [[nodiscard]] Result<CgroupPlace> find(const std::string& path) const;
+  [[nodiscard]] Result<CgroupPlace> find(const std::string& path);
   /// By the kernel's id. Remembers what it found, since a cgroup keeps its path for as long as it lives.
   [[nodiscard]] Result<CgroupPlace> find(CgroupId id);
   /// The cgroup that a process is in.
-  [[nodiscard]] Result<CgroupPlace> find(Pid pid) const;
+  [[nodiscard]] Result<CgroupPlace> find(Pid pid);
 
   /// Whether `path` is certainly not the cgroup with that id any more.
   [[nodiscard]] bool gone(const CgroupPlace& place) const;
@@ -69,12 +69,24 @@ class CgroupFs {
   /// Forgets the paths of all others.
   void keep_names(std::span<const CgroupId> ids);
 
-  [[nodiscard]] CgroupWeight weight(const std::string& path) const;
+  [[nodiscard]] CgroupWeight weight(const std::string& path);
+  [[nodiscard]] std::optional<std::uint32_t> cpu_weight(const std::string& path);
   /// Whether the cpu controller is on this hierarchy (in hybrid mode it may be on v1).
   [[nodiscard]] bool has_cpu_controller() const;
 
  private:
+  /// A cgroup that was asked for lately. Its cpu.weight is open: one read tells that it is still there, since one that
+  /// has gone answers ENODEV for ever, and what it says.
+  struct Known {
+    CgroupId id{};
+    Fd weight_file;
+  };
+  static constexpr std::size_t kMostKnown = 64;
+
   CgroupFs() = default;
+  [[nodiscard]] const Known* known(const std::string& path);
+  void know(const std::string& path, CgroupId id, const Fd& folder);
+  [[nodiscard]] Fd open(const std::string& path, std::uint64_t flags) const;
   [[nodiscard]] Fd walk(const std::string& path) const;
   [[nodiscard]] std::string nearest(const std::string& path) const;
   [[nodiscard]] std::optional<std::string> path_by_handle(CgroupId id);
@@ -87,6 +99,7 @@ class CgroupFs {
   bool handles_ = false;  // a cgroup can be opened by its id
   std::chrono::steady_clock::time_point walked_{};
   std::unordered_map<std::uint64_t, std::string> paths_;
+  std::unordered_map<std::string, Known> known_;
 };
 
 }  // namespace mus

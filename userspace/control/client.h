@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,12 @@ namespace mus {
 
 /// Names a connection; never used twice.
 enum class ClientId : std::uint64_t {};
+
+/// Names a line of a client's: its answer goes out in its place, however late it is.
+struct RequestId {
+  ClientId client{};
+  std::uint64_t number = 0;
+};
 
 /// How much may be done in a time: `rate` a second, and up to `burst` at once.
 class TokenBucket {
@@ -33,6 +41,25 @@ class TokenBucket {
   Clock::time_point at_{};
 };
 
+/// Whether lines of a client come faster than it takes to wake up for each. Then they are left to gather for a while,
+/// unless that makes them no more: a client that sends its next line when it has the answer would only be slowed down.
+class Gathering {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kFor{5};
+
+  /// `lines` were handled at `now`.
+  void handled(std::size_t lines, Clock::time_point now);
+  /// When to look for more; not later than now: at once.
+  [[nodiscard]] Clock::time_point until() const { return until_; }
+
+ private:
+  static constexpr int kLinesAtOnce = 256;  // handled without gathering, when it was of no use
+
+  Clock::time_point last_{}, until_{};
+  int without_ = 0;
+};
+
 /// One connection: what has come and not been handled, what is to go out and has not been read.
 /// Owner:   the server.
 /// Threads: one.
@@ -47,7 +74,15 @@ class Client {
   void queue(std::string_view bytes) {
     if (!gone) out.append(bytes);
   }
-  [[nodiscard]] std::size_t unread() const { return out.size() - out_begin; }
+  [[nodiscard]] std::size_t unread() const { return out.size() - out_begin + kept; }
+  [[nodiscard]] std::size_t unsent() const { return out.size() - out_begin; }
+
+  /// A place for an answer, behind those that there are.
+  std::uint64_t expect();
+  /// False: that place has its answer, or never was one.
+  [[nodiscard]] bool answer(std::uint64_t number, std::string_view line);
+  /// A line behind all answers that are expected now.
+  void append(std::string_view line);
 
   const ClientId id;
   const Fd socket;
@@ -56,7 +91,11 @@ class Client {
   TokenBucket lines;
   std::string out;
   std::size_t out_begin = 0;
-  bool waits = false;       ///< for an answer that is not ready: no other line until then
+  std::deque<std::optional<std::string>> answers;  ///< from the first that is not ready on
+  std::uint64_t first = 0;  ///< number of answers.front()
+  std::size_t kept = 0;     ///< bytes of the answers that wait for an earlier one
+  Gathering gathering;
+  bool holds = false;       ///< no other line before all answers are out
   bool ended = false;       ///< the other end sends nothing more
   bool gone = false;        ///< and reads nothing more
   bool closing = false;     ///< we close as soon as it has read what is there

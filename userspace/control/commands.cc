@@ -63,27 +63,30 @@ void Commands::on_closed(ClientId client) {
   // Its commands are under way and are carried out; there is nobody to answer.
 }
 
-void Commands::on_line(ClientId client, std::string_view line, Moment now) {
+Service::Next Commands::on_line(RequestId id, std::string_view line, Moment now) {
   Request request = parse_request(line);
   if (!request.ask) {
-    outlet_.answer(client, error_line(request.tag, request.ask.error()));
-    return;
+    outlet_.answer(id, error_line(request.tag, request.ask.error()));
+    return Next::kAtOnce;
   }
+  // What a weight command does shows at once to those after it, and the scheduler thread keeps their order.
+  bool weight = std::holds_alternative<ask::WeightSet>(*request.ask) || std::holds_alternative<ask::WeightUnset>(*request.ask);
   Outcome outcome;
   try {
-    outcome = run(client, *request.ask, now);
+    outcome = run(id.client, *request.ask, now);
   } catch (const std::exception& fault) {
     outcome = Refusal{.code = "internal", .message = fault.what(), .field = {}, .hint = "please report this"};
   }
-  answer(client, request.tag, std::move(outcome), now);
+  answer(id, request.tag, std::move(outcome), now);
+  return weight ? Next::kAtOnce : Next::kWhenAnswered;
 }
 
-void Commands::answer(ClientId client, const Tag& tag, Outcome outcome, Moment now) {
-  std::visit(Overloaded{[&](Json& fields) { outlet_.answer(client, ok_line(tag, std::move(fields))); },
-                        [&](const Refusal& refusal) { outlet_.answer(client, error_line(tag, refusal)); },
+void Commands::answer(RequestId request, const Tag& tag, Outcome outcome, Moment now) {
+  std::visit(Overloaded{[&](Json& fields) { outlet_.answer(request, ok_line(tag, fields)); },
+                        [&](const Refusal& refusal) { outlet_.answer(request, error_line(tag, refusal)); },
                         [&](Waiting& waiting) {
                           auto ticket = waiting.ticket;
-                          pending_[ticket] = {client, tag, std::move(waiting), now.steady + kGiveUp};
+                          pending_[ticket] = {request, tag, std::move(waiting), now.steady + kGiveUp};
                         }},
              outcome);
 }
@@ -163,7 +166,7 @@ void Commands::replies(Moment now) {
     if (it == pending_.end()) continue;  // nobody asked, or nobody waits any more
     Pending pending = std::move(it->second);
     pending_.erase(it);
-    answer(pending.client, pending.tag, pending.waiting.finish(reply), now);
+    answer(pending.request, pending.tag, pending.waiting.finish(reply), now);
   }
 }
 
@@ -173,12 +176,12 @@ void Commands::tick(Moment now) {
   // A late reply still finds its way: `finish` keeps the books, and the answer goes to nobody.
   for (auto& [ticket, pending] : pending_) {
     if (now.steady < pending.give_up) continue;
-    outlet_.answer(pending.client,
+    outlet_.answer(pending.request,
                    error_line(pending.tag, {.code = "internal",
                                             .message = "the scheduler thread has not answered for 5 seconds",
                                             .field = {},
                                             .hint = "it will do what was asked when it can; see status"}));
-    pending.client = {};
+    pending.request = {};
     pending.give_up = std::chrono::steady_clock::time_point::max();
   }
 }

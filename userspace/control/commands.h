@@ -36,11 +36,11 @@ class Commands : public Service {
   Commands(DaemonFacts facts, Port& port, CgroupFs* fs, WeightStore& store, PolicyShelf& shelf,
            Outlet& outlet);
 
-  void on_line(ClientId client, std::string_view line) override { on_line(client, line, Moment::now()); }
+  Next on_line(RequestId request, std::string_view line) override { return on_line(request, line, Moment::now()); }
   void on_closed(ClientId client) override;
   [[nodiscard]] std::string farewell(Reason reason) override;
 
-  void on_line(ClientId client, std::string_view line, Moment now);
+  Next on_line(RequestId request, std::string_view line, Moment now);
   /// Gives the scheduler thread's replies to whom they belong. Call it when Loop::replies_fd() is readable.
   void replies(Moment now);
   /// What time brings: weights that end, figures for subscribers, commands that nobody answers.
@@ -54,7 +54,7 @@ class Commands : public Service {
 
  private:
   struct Pending {
-    ClientId client{};
+    RequestId request{};
     Tag tag;
     Waiting waiting;
     std::chrono::steady_clock::time_point give_up{};
@@ -62,7 +62,7 @@ class Commands : public Service {
 
   [[nodiscard]] Outcome run(ClientId client, const Ask& ask, Moment now);
   [[nodiscard]] Outcome status(Moment now);
-  void answer(ClientId client, const Tag& tag, Outcome outcome, Moment now);
+  void answer(RequestId request, const Tag& tag, Outcome outcome, Moment now);
 
   DaemonFacts facts_;
   Port& port_;

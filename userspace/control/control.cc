@@ -100,7 +100,7 @@ void Control::run(int signals) {
     commands_.replies(moment);
     commands_.tick(moment);
     if (watch_) watch_->look(now);
-    server_.serve(now);
+    server_.serve(polled_, now);
     if (now < print_at_) continue;
     print_line(now);
     print_at_ = std::max(print_at_ + every, now);
@@ -108,6 +108,7 @@ void Control::run(int signals) {
 }
 
 void Control::wait(int signals, Clock::time_point now) {
+  loop_.kick();
   polled_.clear();
   polled_.push_back({.fd = signals, .events = POLLIN, .revents = 0});
   polled_.push_back({.fd = loop_.replies_fd(), .events = POLLIN, .revents = 0});

@@ -35,7 +35,7 @@ Refusal bad_value(std::string_view field, std::string message, std::string hint 
 /// Takes the fields of one request out of it, remembers the first fault, and at the end what nobody asked for.
 class Fields {
  public:
-  explicit Fields(const json& object) : object_(object) {}
+  explicit Fields(const json& object) : object_(object) { known_.reserve(16); }
 
   [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
 
@@ -57,18 +57,18 @@ class Fields {
                                                    std::uint64_t most) {
     const json* value = take(name);
     if (!value) return std::nullopt;
-    std::string range = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    auto range = [&] { return "a whole number from " + std::to_string(least) + " to " + std::to_string(most); };
     bool integer = value->is_number_unsigned() || value->is_number_integer();
     if (!integer) {
       blame(value->is_number_float()
-                ? bad_value(name, std::string(name) + " is not " + range)
-                : bad_request(name, std::string(name) + " is not a number", "give " + range));
+                ? bad_value(name, std::string(name) + " is not " + range())
+                : bad_request(name, std::string(name) + " is not a number", "give " + range()));
       return std::nullopt;
     }
     // A number that is not negative is kept as unsigned, so anything else is out of range.
     auto number = value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
     if (value->is_number_unsigned() && number >= least && number <= most) return number;
-    blame(bad_value(name, std::string(name) + " is not " + range));
+    blame(bad_value(name, std::string(name) + " is not " + range()));
     return std::nullopt;
   }
 
@@ -334,12 +334,13 @@ Request parse_request(std::string_view line) {
   return request;
 }
 
-std::string ok_line(const Tag& tag, Json fields) {
-  Json answer{{"ok", true}};
-  if (!tag.is_null()) answer["tag"] = tag;
-  for (auto& [name, value] : fields.items())
-    answer[name] = std::move(value);
-  return to_line(answer);
+// Put together as text: an answer is made a thousand times a second, and building an object twice is most of its cost.
+std::string ok_line(const Tag& tag, const Json& fields) {
+  std::string line = R"({"ok":true)";
+  if (!tag.is_null()) line += R"(,"tag":)" + tag.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (fields.empty()) return line + "}\n";
+  line += ',';
+  return line.append(to_line(fields), 1);
 }
 
 std::string error_line(const Tag& tag, const Refusal& refusal) {

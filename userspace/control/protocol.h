@@ -86,7 +86,7 @@ struct Request {
 [[nodiscard]] std::expected<std::string, Refusal> check_cgroup_path(std::string_view path);
 
 /// {"ok":true, ...}, with the tag.
-[[nodiscard]] std::string ok_line(const Tag& tag, Json fields = Json::object());
+[[nodiscard]] std::string ok_line(const Tag& tag, const Json& fields = Json::object());
 /// {"ok":false,"error":{...}}, with the tag.
 [[nodiscard]] std::string error_line(const Tag& tag, const Refusal& refusal);
 

@@ -107,9 +107,9 @@ Json ScxStats::meta() {
             {"fields", describe(kCgroup)}}}};
 }
 
-void ScxStats::on_line(ClientId client, std::string_view line) {
+std::string ScxStats::answer(std::string_view line) {
   auto request = parse_object(line);
-  auto refuse = [&](const std::string& why) { outlet_.answer(client, response(EINVAL, why)); };
+  auto refuse = [](const std::string& why) { return response(EINVAL, why); };
   if (!request) return refuse(request.error().what);
   auto name = request->find("req"), args = request->find("args");
   if (name == request->end() || !name->is_string()) return refuse("req is missing");
@@ -119,15 +119,15 @@ void ScxStats::on_line(ClientId client, std::string_view line) {
     if (auto given = args->find("target"); given != args->end())
       target = given->is_string() ? given->get<std::string>() : "";
   }
-  if (*name == "stats_meta") {
-    outlet_.answer(client, response(0, meta()));
-  } else if (*name != "stats") {
-    refuse("unknown command " + excerpt(name->get<std::string>()));
-  } else if (target != "top") {
-    refuse("unknown stat target " + excerpt(target));
-  } else {
-    outlet_.answer(client, response(0, top(stats_.current(std::chrono::steady_clock::now()))));
-  }
+  if (*name == "stats_meta") return response(0, meta());
+  if (*name != "stats") return refuse("unknown command " + excerpt(name->get<std::string>()));
+  if (target != "top") return refuse("unknown stat target " + excerpt(target));
+  return response(0, top(stats_.current(std::chrono::steady_clock::now())));
+}
+
+Service::Next ScxStats::on_line(RequestId request, std::string_view line) {
+  outlet_.answer(request, answer(line));
+  return Next::kAtOnce;
 }
 
 std::string ScxStats::farewell(Reason reason) {

@@ -20,7 +20,7 @@ class ScxStats : public Service {
 
   ScxStats(StatsCommands& stats, Outlet& outlet) : stats_(stats), outlet_(outlet) {}
 
-  void on_line(ClientId client, std::string_view line) override;
+  Next on_line(RequestId request, std::string_view line) override;
   [[nodiscard]] std::string farewell(Reason reason) override;
 
   /// The "top" statistics out of what `stats` answers.
@@ -29,6 +29,8 @@ class ScxStats : public Service {
   [[nodiscard]] static Json meta();
 
  private:
+  [[nodiscard]] std::string answer(std::string_view line);
+
   StatsCommands& stats_;
   Outlet& outlet_;
 };

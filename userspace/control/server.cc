@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kAcceptAtOnce = 64;
 constexpr int kLinesAtOnce = 32;               // of a client, before others have their turn
+constexpr std::size_t kUnanswered = 64;        // lines of a client: most answers that may be waited for at once
 constexpr double kAnswerBytesPerToken = 4096;  // a large answer counts as several requests
 constexpr auto kNoDescriptors = std::chrono::milliseconds(100);
 
@@ -36,9 +37,9 @@ void Server::fill(std::vector<pollfd>& polled, Clock::time_point now) {
       polled.push_back({.fd = door->listener.fd(), .events = POLLIN, .revents = 0});
   for (const auto& client : clients_) {
     // What is not read here stays in the socket, and then in the other end: that is how a client is slowed down.
-    bool handles = !client->closing && !client->waits && client->unread() < limits_.unread_bytes;
-    bool hears = handles && !client->ended && client->in.room() && !client->lines.empty() && !total_.empty();
-    int events = (hears ? POLLIN : 0) | (client->unread() ? POLLOUT : 0);
+    bool hears = may_run(*client) && !client->ended && client->in.room() && !client->lines.empty() && !total_.empty() &&
+                 client->gathering.until() <= now;
+    int events = (hears ? POLLIN : 0) | (client->unsent() ? POLLOUT : 0);
     // Without events poll() would still report a hangup, again and again; it shows when we next read or write.
     if (events)
       polled.push_back({.fd = client->socket.get(), .events = static_cast<short>(events), .revents = 0});
@@ -55,9 +56,11 @@ std::optional<std::chrono::milliseconds> Server::timeout(Clock::time_point now) 
   for (const auto& client : clients_) {
     if (client->closing) {
       before(client->close_by - now);
-    } else if (!client->waits && client->unread() < limits_.unread_bytes) {
+    } else if (may_run(*client)) {
       auto wait = std::max(client->lines.until_ready(), total_.until_ready());
-      if (wait > Clock::duration{} || client->in.has_line()) before(wait);
+      bool has_line = client->in.has_line();
+      if (!has_line) wait = std::max(wait, client->gathering.until() - now);
+      if (wait > Clock::duration{} || has_line) before(wait);
     }
   }
   if (!least) return std::nullopt;
@@ -99,12 +102,19 @@ void Server::turn_away(Door& door, Client& client, Service::Reason reason, Clock
   ::shutdown(client.socket.get(), SHUT_RD);  // what it still sends has nowhere to go, and it is told so
 }
 
-void Server::run(Client& client, Clock::time_point now) {
+bool Server::may_run(const Client& client) const {
+  return !client.closing && !client.holds && client.answers.size() < kUnanswered && client.unread() < limits_.unread_bytes;
+}
+
+void Server::run(Client& client, bool readable, Clock::time_point now) {
   Door& door = *doors_[client.door];
   client.lines.refill(now);
-  for (int i = 0; i < kLinesAtOnce && !client.closing && !client.waits; ++i) {
-    if (client.lines.empty() || total_.empty() || client.unread() >= limits_.unread_bytes) break;
-    if (!client.in.has_line() && !client.ended) client.read();
+  std::size_t handled = 0;
+  for (; handled < kLinesAtOnce && may_run(client) && !client.lines.empty() && !total_.empty(); ++handled) {
+    if (!client.in.has_line() && readable && !client.ended) {
+      client.read();
+      readable = false;
+    }
     auto line = client.in.next();
     if (!line) {
       if (client.in.too_long()) turn_away(door, client, Service::Reason::kLineTooLong, now);
@@ -112,24 +122,32 @@ void Server::run(Client& client, Clock::time_point now) {
     }
     client.lines.take(1);
     total_.take(1);
-    client.waits = true;
-    door.service.on_line(client.id, *line);
+    RequestId request{client.id, client.expect()};
+    // Answered already: it has nothing to wait for.
+    client.holds |= door.service.on_line(request, *line) == Service::Next::kWhenAnswered && !client.answers.empty();
   }
+  if (handled) client.gathering.handled(handled, now);
   client.write();
 }
 
-void Server::serve(Clock::time_point now) {
+void Server::serve(std::span<const pollfd> polled, Clock::time_point now) {
+  auto readable = [&](int fd) {
+    auto it = std::ranges::find(polled, fd, &pollfd::fd);
+    return it != polled.end() && (it->revents & ~POLLOUT);
+  };
   total_.refill(now);
-  for (const auto& door : doors_)
-    accept(*door, now);
   std::size_t count = clients_.size();
-  for (std::size_t i = 0; i < count; ++i)
-    run(*clients_[(first_ + i) % count], now);
+  for (std::size_t i = 0; i < count; ++i) {
+    Client& client = *clients_[(first_ + i) % count];
+    run(client, readable(client.socket.get()), now);
+  }
+  for (const auto& door : doors_)
+    if (readable(door->listener.fd())) accept(*door, now);
   if (count) first_ = (first_ + 1) % count;
 
   for (auto& client : clients_) {
     bool sent_all = !client->unread();
-    bool said_all = client->ended && !client->waits && !client->in.has_line();
+    bool said_all = client->ended && client->answers.empty() && !client->in.has_line();
     bool done = client->closing ? sent_all || now >= client->close_by
                                 : said_all && (client->gone || (sent_all && !client->subscribed));
     if (!done) continue;
@@ -142,14 +160,12 @@ void Server::serve(Clock::time_point now) {
   std::erase(clients_, nullptr);
 }
 
-void Server::answer(ClientId id, std::string_view line) {
-  Client* client = find(id);
-  if (!client || !client->waits) return;
-  client->waits = false;
+void Server::answer(RequestId request, std::string_view line) {
+  Client* client = find(request.client);
+  if (!client || !client->answer(request.number, line)) return;
   double cost = static_cast<double>(line.size()) / kAnswerBytesPerToken;
   client->lines.take(cost);
   total_.take(cost);
-  client->queue(line);
 }
 
 bool Server::tell(ClientId id, std::string_view line) {
@@ -158,7 +174,7 @@ bool Server::tell(ClientId id, std::string_view line) {
   client->write();
   // One that is longer than what may be unread still goes out, to a client that has read everything.
   if (client->unread() && client->unread() + line.size() > limits_.unread_bytes) return false;
-  client->queue(line);
+  client->append(line);
   client->write();
   return true;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,9 +23,13 @@ namespace mus {
 class Service {
  public:
   virtual ~Service() = default;
-  /// A request, without its end of line. It is answered by exactly one Outlet::answer(), now or later; the
-  /// next line of that client comes after that.
-  virtual void on_line(ClientId client, std::string_view line) = 0;
+  /// What may come of a request at once.
+  enum class Next : std::uint8_t {
+    kAtOnce,     ///< the client's next line may come before the answer to this one
+    kWhenAnswered,
+  };
+  /// A request, without its end of line. It is answered by exactly one Outlet::answer(), now or later.
+  virtual Next on_line(RequestId request, std::string_view line) = 0;
   virtual void on_closed(ClientId client) { (void)client; }
   /// What to send before a connection is closed for this reason; "": nothing.
   enum class Reason : std::uint8_t { kTooManyClients, kNotPermitted, kLineTooLong };
@@ -36,8 +41,8 @@ class Service {
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  /// The answer to the client's last line. Of one that has gone: ignored.
-  virtual void answer(ClientId client, std::string_view line) = 0;
+  /// The answer to a line; it goes out after the answers to the lines before it. Of a client that has gone: ignored.
+  virtual void answer(RequestId request, std::string_view line) = 0;
   /// A line that nobody asked for. False: the client reads too slowly, and does not get it.
   [[nodiscard]] virtual bool tell(ClientId client, std::string_view line) = 0;
   /// Whether the client is told things: then it stays although it sends nothing more.
@@ -70,14 +75,15 @@ class Server : public Outlet {
   /// `service` outlives the server.
   void add(Listener listener, std::optional<gid_t> group, Service& service);
 
-  /// Appends what poll() has to wait for.
+  /// Appends what poll() has to wait for. Lines that come fast are left to gather for some milliseconds.
   void fill(std::vector<pollfd>& polled, Clock::time_point now);
   /// How long poll() may wait for the server's sake; none: for ever.
   [[nodiscard]] std::optional<std::chrono::milliseconds> timeout(Clock::time_point now) const;
-  /// Accepts, reads, hands lines to the services, writes. Safe to call at any time.
-  void serve(Clock::time_point now);
+  /// Accepts, reads, hands lines to the services, writes. `polled`: what poll() made of what fill() had appended,
+  /// anywhere among others; a socket that is not in there or has nothing is not looked at, which saves system calls.
+  void serve(std::span<const pollfd> polled, Clock::time_point now);
 
-  void answer(ClientId client, std::string_view line) override;
+  void answer(RequestId request, std::string_view line) override;
   [[nodiscard]] bool tell(ClientId client, std::string_view line) override;
   void set_subscribed(ClientId client, bool subscribed) override;
 
@@ -94,7 +100,8 @@ class Server : public Outlet {
 
   void accept(Door& door, Clock::time_point now);
   void turn_away(Door& door, Client& client, Service::Reason reason, Clock::time_point now);
-  void run(Client& client, Clock::time_point now);
+  void run(Client& client, bool readable, Clock::time_point now);
+  [[nodiscard]] bool may_run(const Client& client) const;
   [[nodiscard]] Client* find(ClientId id);
 
   Limits limits_;

@@ -18,6 +18,13 @@ double seconds_left(const SetWeight& entry, Moment now) {
   return std::max(0.0, std::round(left * 1000) / 1000);
 }
 
+Refusal no_room() {
+  return {.code = "full",
+          .message = "there is no room for more weights",
+          .field = {},
+          .hint = "unset some: weight.list shows them"};
+}
+
 const Snapshot::Group* group_in(const Snapshot* snapshot, CgroupId id) {
   if (!snapshot) return nullptr;
   auto groups =
@@ -47,19 +54,22 @@ std::expected<CgroupPlace, Refusal> WeightCommands::find(const CgroupName& name)
 std::uint32_t WeightCommands::weight_now(const CgroupPlace& place) const {
   if (const SetWeight* set = store_.find(place.id)) return set->weight;
   // An idle cgroup's cpu.weight reads as 0.
-  return std::max(1u, fs_->weight(place.path).weight.value_or(Weight::kDefault));
+  return std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
 }
 
 Json WeightCommands::view(const CgroupPlace& place, Moment now) const {
-  CgroupWeight kernel = fs_->weight(place.path);
-  Json fields{{"cgroup", place.path},
-              {"cgroup_id", raw(place.id)},
-              {"weight", weight_now(place)},
-              {"source", source(place.id, place.path)},
-              {"cpu_weight", std::max(1u, kernel.weight.value_or(Weight::kDefault))}};
-  if (const SetWeight* set = store_.find(place.id)) {
-    fields["set"] = set->weight;
-    if (set->until) fields["ttl"] = seconds_left(*set, now);
+  std::uint32_t cpu_weight = std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
+  const SetWeight* set = store_.find(place.id);
+  Json::object_t fields;
+  fields.reserve(8);  // with the caller's: it copies the names when it grows
+  fields.emplace_back("cgroup", place.path);
+  fields.emplace_back("cgroup_id", raw(place.id));
+  fields.emplace_back("weight", set ? set->weight : cpu_weight);
+  fields.emplace_back("source", source(place.id, place.path));
+  fields.emplace_back("cpu_weight", cpu_weight);
+  if (set) {
+    fields.emplace_back("set", set->weight);
+    if (set->until) fields.emplace_back("ttl", seconds_left(*set, now));
   }
   return fields;
 }
@@ -75,27 +85,23 @@ Outcome WeightCommands::run(const ask::WeightSet& set, Moment now) {
   auto place = find(set.cgroup);
   if (!place) return place.error();
   std::uint32_t before = weight_now(*place);
-  Refusal full{.code = "full",
-               .message = "there is no room for more weights",
-               .field = {},
-               .hint = "unset some: weight.list shows them"};
-  if (!store_.find(place->id) && store_.all().size() >= WeightStore::kMost) return full;
+  if (!store_.find(place->id) && store_.all().size() >= WeightStore::kMost) return no_room();
 
   auto ticket = poster_.post({.kind = Command::Kind::kSetWeight, .cgroup = place->id, .weight = set.weight});
   if (!ticket) return queue_is_full();
   std::erase(to_unset_, place->id);  // an earlier one's end must not end this one
   SetWeight entry{.id = place->id, .path = place->path, .weight = set.weight, .ticket = *ticket};
   if (set.ttl) entry.until = now.steady + *set.ttl;
-  if (!store_.set(std::move(entry))) return full;
+  if (!store_.set(std::move(entry))) return no_room();
 
   Json fields = view(*place, now);
   fields["before"] = before;
   return Waiting{*ticket,
-                 [this, full, fields = std::move(fields), id = place->id](const Reply& reply) -> Outcome {
-                   if (reply.result == Reply::Result::kDone) return fields;
+                 [this, fields = std::move(fields), id = place->id](const Reply& reply) mutable -> Outcome {
+                   if (reply.result == Reply::Result::kDone) return std::move(fields);
                    const SetWeight* now_set = store_.find(id);
                    if (now_set && now_set->ticket == reply.ticket) store_.unset(id);
-                   return full;
+                   return no_room();
                  }};
 }
 

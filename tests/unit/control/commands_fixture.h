@@ -45,7 +45,7 @@ class CommandsTest : public testing::Test {
   /// How many answers came at once.
   std::size_t answers(const std::string& line) {
     outlet_.answers[kClient].clear();
-    commands_->on_line(kClient, line, now_);
+    (void)commands_->on_line({kClient, 0}, line, now_);
     return outlet_.answers[kClient].size();
   }
   /// The answer, which comes at once.

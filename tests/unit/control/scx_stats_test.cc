@@ -16,7 +16,7 @@ class ScxStatsTest : public CommandsTest {
  protected:
   Json say(const std::string& line) {
     outlet_.answers[kClient].clear();
-    scx_.on_line(kClient, line);
+    scx_.on_line({kClient, 0}, line);
     EXPECT_EQ(outlet_.answers[kClient].size(), 1u);
     return last();
   }

@@ -17,20 +17,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Answers each line with "=line"; "later" when told to; "big N" with N bytes.
+/// Answers each line with "=line"; "later" when told to, before the next line; "free" when told to; "big N" with N bytes.
 class Echo : public Service {
  public:
   explicit Echo(Server& server) : server_(server) {}
-  void on_line(ClientId client, std::string_view line) override {
+  Next on_line(RequestId request, std::string_view line) override {
     ++lines;
-    last = client;
-    if (line == "later") {
-      late.push_back(client);
+    last = request;
+    if (line == "later" || line == "free") {
+      late.push_back(request);
     } else if (line.starts_with("big ")) {
-      server_.answer(client, std::string(std::stoul(std::string(line.substr(4))), 'x') + "\n");
+      server_.answer(request, std::string(std::stoul(std::string(line.substr(4))), 'x') + "\n");
     } else {
-      server_.answer(client, "=" + std::string(line) + "\n");
+      server_.answer(request, "=" + std::string(line) + "\n");
     }
+    return line == "later" ? Next::kWhenAnswered : Next::kAtOnce;
   }
   void on_closed(ClientId) override { ++closed; }
   std::string farewell(Reason reason) override {
@@ -38,8 +39,8 @@ class Echo : public Service {
   }
 
   std::size_t lines = 0, closed = 0;
-  ClientId last{};
-  std::vector<ClientId> late;
+  RequestId last;
+  std::vector<RequestId> late;
 
  private:
   Server& server_;
@@ -90,12 +91,43 @@ TEST_F(ServerTest, AnAnswerThatIsLateHoldsBackTheNextOnes) {
   EXPECT_EQ(client.read, "=later\n=after\n");
 }
 
+TEST_F(ServerTest, AnswersInOrderWhatWasDoneOutOfOrder) {
+  SocketClient client(path());
+  client.send("free\nb\nfree\nfree\n");
+  ASSERT_TRUE(until([&] { return echo_.lines == 4; }));
+  EXPECT_TRUE(server_.tell(echo_.last.client, "event\n"));
+  server_.answer(echo_.late[2], "=4\n");
+  server_.answer(echo_.late[1], "=3\n");
+  serve_for(5ms);
+  EXPECT_EQ(client.lines(), 0u);
+  server_.answer(echo_.late[0], "=1\n");
+  server_.answer(echo_.late[0], "again\n");
+  ASSERT_TRUE(until([&] { return client.lines() == 5; }));
+  EXPECT_EQ(client.read, "=1\n=b\n=3\n=4\nevent\n");
+}
+
+TEST_F(ServerTest, LetsNoClientHaveTooManyUnansweredLines) {
+  SocketClient client(path());
+  std::string many;
+  for (int i = 0; i < 500; ++i)
+    many += "free\n";
+  client.send(many);
+  serve_for(20ms);
+  EXPECT_EQ(echo_.lines, 64u);
+  for (std::size_t i = 0; i < 500; ++i) {
+    ASSERT_TRUE(until([&] { return echo_.late.size() > i; })) << i;
+    server_.answer(echo_.late[i], "=" + std::to_string(i) + "\n");
+  }
+  ASSERT_TRUE(until([&] { return client.lines() == 500; }));
+}
+
 TEST_F(ServerTest, IgnoresAnAnswerThatNobodyWaitsFor) {
   SocketClient client(path());
   client.send("a\n");
   ASSERT_TRUE(until([&] { return client.lines() == 1; }));
   server_.answer(echo_.last, "unasked\n");
-  server_.answer(ClientId{999}, "nobody\n");
+  server_.answer({.client = echo_.last.client, .number = 1}, "not asked yet\n");
+  server_.answer({.client = ClientId{999}, .number = 0}, "nobody\n");
   serve_for(5ms);
   EXPECT_EQ(client.lines(), 1u);
 }
@@ -191,7 +223,7 @@ TEST_F(ServerTest, TellsUnlessOneReadsTooSlowly) {
   SocketClient client(path());
   client.send("x\n");
   ASSERT_TRUE(until([&] { return client.lines() == 1; }));
-  ClientId id = echo_.last;
+  ClientId id = echo_.last.client;
   server_.set_subscribed(id, true);
   std::string line = std::string(100 << 10, 'e') + "\n";
   std::size_t told = 0;
@@ -206,13 +238,13 @@ TEST_F(ServerTest, ASubscriberStaysThoughItSaysNothingMore) {
   auto client = std::make_optional<SocketClient>(path());
   client->send("x\n");
   ASSERT_TRUE(until([&] { return client->lines() == 1; }));
-  server_.set_subscribed(echo_.last, true);
+  server_.set_subscribed(echo_.last.client, true);
   client->end();
   serve_for(20ms);
-  EXPECT_TRUE(server_.tell(echo_.last, "event\n"));
+  EXPECT_TRUE(server_.tell(echo_.last.client, "event\n"));
   ASSERT_TRUE(until([&] { return client->lines() == 2; }));
   client.reset();
-  EXPECT_TRUE(server_.tell(echo_.last, "into the void\n"));
+  EXPECT_TRUE(server_.tell(echo_.last.client, "into the void\n"));
   EXPECT_TRUE(until([&] { return server_.client_count() == 0; }));
 }
 
@@ -285,9 +317,12 @@ TEST_F(ServerTest, SurvivesThatNoDescriptorIsLeft) {
     }
   }
   auto begin = Server::Clock::now();
-  server_.serve(begin);
-  EXPECT_EQ(server_.client_count(), 0u);
   std::vector<pollfd> polled;
+  server_.fill(polled, begin);
+  ::poll(polled.data(), polled.size(), 1000);
+  server_.serve(polled, begin);
+  EXPECT_EQ(server_.client_count(), 0u);
+  polled.clear();
   server_.fill(polled, begin);
   EXPECT_TRUE(polled.empty()) << "not asked for again at once";
   EXPECT_NE(server_.timeout(begin), std::nullopt);
@@ -295,6 +330,32 @@ TEST_F(ServerTest, SurvivesThatNoDescriptorIsLeft) {
   ::setrlimit(RLIMIT_NOFILE, &before);
   first.send("x\n");
   EXPECT_TRUE(until([&] { return first.lines() == 1; }));
+}
+
+TEST(Gathering, LetsLinesGatherWhereTheyComeFast) {
+  Gathering gathering;
+  auto now = Gathering::Clock::time_point(1h);
+  gathering.handled(1, now);
+  EXPECT_LE(gathering.until(), now) << "one line says nothing yet";
+  gathering.handled(1, now + 1ms);
+  EXPECT_EQ(gathering.until(), now + 1ms + Gathering::kFor);
+  gathering.handled(4, now + 6ms);
+  EXPECT_EQ(gathering.until(), now + 6ms + Gathering::kFor);
+  gathering.handled(1, now + 1s);
+  EXPECT_LE(gathering.until(), now + 1s);
+}
+
+TEST(Gathering, DoesNotSlowDownOneWhoWaitsForEachAnswer) {
+  Gathering gathering;
+  auto now = Gathering::Clock::time_point(1h);
+  std::size_t waits = 0;
+  for (int i = 0; i < 1000; ++i) {
+    now = std::max(now + 100us, gathering.until());
+    gathering.handled(1, now);
+    waits += gathering.until() > now;
+  }
+  EXPECT_LE(waits, 1000 / 256 + 1);
+  EXPECT_GT(waits, 0u);
 }
 
 TEST(TokenBucket, FillsAtItsRateUpToItsBurst) {

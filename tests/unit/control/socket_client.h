@@ -75,7 +75,7 @@ inline bool serve_until(Server& server, const std::function<bool()>& done,
     auto wait =
         std::min(std::chrono::milliseconds(5), server.timeout(now).value_or(std::chrono::milliseconds(5)));
     ::poll(polled.data(), polled.size(), static_cast<int>(wait.count()));
-    server.serve(Server::Clock::now());
+    server.serve(polled, Server::Clock::now());
     if (done()) return true;
   }
   return false;

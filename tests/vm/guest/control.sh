@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The control socket and musctl on a running scheduler: weights live, boosts that end, restarts, policy swaps, bad input.
+# The control socket and musctl on a running scheduler: weights live, boosts that end, restarts, bad input.
 . /root/lib.sh
 cgroup a
 cgroup b
@@ -54,31 +54,8 @@ expect_refused 1 "slice-us" musctl policy use vtime --set slice-us=1
 expect_refused 1 "slice-us" musctl policy use vtime --set slize-us=1000
 musctl --json weight list | grep -q '"weights":\[\]' || fail "a mistake changed a weight"
 
-# Policies swapped under load: 64 tasks go on. Beside it, their longest wait while as many commands ask for the status.
 kill_cgroup a
 kill_cgroup b
-set -- --seconds 25 --limit 1000 --fail a:16:0.3/49 a/inner:16:0.3/49 b:8:0.3/49@0 b:8:0.3/49@1 b:16:0.3/49
-heartbeat "$@" >/tmp/heartbeat &
-heart=$!
-asked=0
-while [ $asked -lt 100 ]; do
-	musctl status >/dev/null
-	asked=$((asked + 1))
-done
-wait $heart || fail "a task waited too long: $(cat /tmp/heartbeat)"
-say "100 times status: $(tail -1 /tmp/heartbeat)"
-heartbeat "$@" >/tmp/heartbeat &
-heart=$!
-swaps=0
-while [ $swaps -lt 50 ]; do
-	musctl policy use fifo >/tmp/swap || fail "$(cat /tmp/swap)"
-	musctl policy use vtime --set slice-us=2000 >/tmp/swap || fail "$(cat /tmp/swap)"
-	swaps=$((swaps + 1))
-done
-kill -0 $heart || fail "the swaps took longer than the tasks that they were to disturb"
-wait $heart || fail "a task waited too long: $(cat /tmp/heartbeat)"
-say "100 swaps: $(tail -1 /tmp/heartbeat)"
-[ "$(musctl --json status | sed -n 's/.*"policy_faults":\([0-9]*\).*/\1/p')" = 0 ] || fail "a policy failed"
 
 # A thousand weights a second, all answered.
 spinners b 2
