@@ -4,15 +4,24 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 
 namespace mus {
 namespace {
+
+// What a cgroup is outlasts what it does. Neither an id nor a text is a metric.
+enum class About : std::uint8_t { kActivity, kState, kIdentity };
 
 struct Field {
   const char* name;
   const char* datum;  // "u64", "float" or "string"
   const char* from;   // JSON pointer into what `stats` answers
   const char* desc;
+  About about = About::kActivity;
+
+  [[nodiscard]] bool is_metric() const {
+    return about != About::kIdentity && datum != std::string_view("string");
+  }
 };
 
 constexpr std::array kTop{
@@ -40,10 +49,11 @@ constexpr std::array kTop{
 };
 
 constexpr std::array kCgroup{
-    Field{"id", "u64", "/cgroup_id", "the kernel's id of the cgroup"},
-    Field{"depth", "u64", "/depth", "0: the root"},
-    Field{"weight", "u64", "/weight", "weight that counts, 1..10000"},
-    Field{"source", "string", "/source", "where the weight comes from: mus, cpu.weight, idle or default"},
+    Field{"id", "u64", "/cgroup_id", "the kernel's id of the cgroup", About::kIdentity},
+    Field{"depth", "u64", "/depth", "0: the root", About::kIdentity},
+    Field{"weight", "u64", "/weight", "weight that counts, 1..10000", About::kState},
+    Field{"source", "string", "/source", "where the weight comes from: mus, cpu.weight, idle or default",
+          About::kState},
     Field{"promised", "float", "/promised",
           "fraction of the machine that it is entitled to; -1: the policy does not say"},
     Field{"share", "float", "/share", "fraction of the machine that it had"},
@@ -70,9 +80,29 @@ Json pick(const std::array<Field, N>& fields, const Json& from) {
 template <std::size_t N>
 Json describe(const std::array<Field, N>& fields) {
   Json described;
-  for (const Field& field : fields)
-    described[field.name] = {{"datum", field.datum}, {"desc", field.desc}};
+  for (const Field& field : fields) {
+    Json& one = described[field.name] = {{"datum", field.datum}, {"desc", field.desc}};
+    if (!field.is_metric()) one["user"] = {{"_om_skip", "true"}};
+  }
   return described;
+}
+
+// What stays of a cgroup's figures when it has ended or gone to sleep.
+Json lasting(const Json& figures) {
+  Json kept;
+  for (const Field& field : kCgroup)
+    if (field.about != About::kActivity) kept[field.name] = figures.at(field.name);
+  return kept;
+}
+
+// The figures of a cgroup that does nothing.
+Json quiet(const Json& kept) {
+  Json figures;
+  for (const Field& field : kCgroup)
+    figures[field.name] = field.about != About::kActivity          ? kept.at(field.name)
+                          : field.datum == std::string_view("u64") ? Json(0u)
+                                                                   : Json(0.0);
+  return figures;
 }
 
 std::string response(int error, Json resp) {
@@ -92,8 +122,9 @@ Json ScxStats::top(const Json& stats) {
 
 Json ScxStats::meta() {
   Json top_fields = describe(kTop);
-  top_fields["cgroups"] = {{"dict", {{"key", "string"}, {"datum", {{"struct", "CgroupStats"}}}}},
-                           {"desc", "cgroups that ran or wanted to, by path"}};
+  top_fields["cgroups"] = {
+      {"dict", {{"key", "string"}, {"datum", {{"struct", "CgroupStats"}}}}},
+      {"desc", "cgroups that ran or wanted to, by path; once more, with zeros, when they no longer do"}};
   return {{"MusStats",
            {{"name", "MusStats"},
             {"top", "true"},
@@ -107,7 +138,7 @@ Json ScxStats::meta() {
             {"fields", describe(kCgroup)}}}};
 }
 
-std::string ScxStats::answer(std::string_view line) {
+std::string ScxStats::answer(ClientId client, std::string_view line) {
   auto request = parse_object(line);
   auto refuse = [](const std::string& why) { return response(EINVAL, why); };
   if (!request) return refuse(request.error().what);
@@ -122,12 +153,23 @@ std::string ScxStats::answer(std::string_view line) {
   if (*name == "stats_meta") return response(0, meta());
   if (*name != "stats") return refuse("unknown command " + excerpt(name->get<std::string>()));
   if (target != "top") return refuse("unknown stat target " + excerpt(target));
-  return response(0, top(stats_.current(std::chrono::steady_clock::now())));
+  Json figures = top(stats_.current(std::chrono::steady_clock::now()));
+  tell_who_is_quiet(client, figures["cgroups"]);
+  return response(0, std::move(figures));
 }
 
 Service::Next ScxStats::on_line(RequestId request, std::string_view line) {
-  outlet_.answer(request, answer(line));
+  outlet_.answer(request, answer(request.client, line));
   return Next::kAtOnce;
+}
+
+void ScxStats::tell_who_is_quiet(ClientId client, Json& cgroups) {
+  std::map<std::string, Json> now;
+  for (const auto& [path, figures] : cgroups.items())
+    now.emplace(path, lasting(figures));
+  for (const auto& [path, kept] : told_[client])
+    if (!now.contains(path)) cgroups[path] = quiet(kept);
+  told_[client] = std::move(now);
 }
 
 std::string ScxStats::farewell(Reason reason) {

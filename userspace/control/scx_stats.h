@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,7 @@ class ScxStats : public Service {
   ScxStats(StatsCommands& stats, Outlet& outlet) : stats_(stats), outlet_(outlet) {}
 
   Next on_line(RequestId request, std::string_view line) override;
+  void on_closed(ClientId client) override { told_.erase(client); }
   [[nodiscard]] std::string farewell(Reason reason) override;
 
   /// The "top" statistics out of what `stats` answers.
@@ -29,10 +31,15 @@ class ScxStats : public Service {
   [[nodiscard]] static Json meta();
 
  private:
-  [[nodiscard]] std::string answer(std::string_view line);
+  [[nodiscard]] std::string answer(ClientId client, std::string_view line);
+  /// Adds, once and with figures of zero, the cgroups that this client was told of in its last answer and that are
+  /// not in this one. Readers that keep the last value of each series would show it for ever.
+  void tell_who_is_quiet(ClientId client, Json& cgroups);
 
   StatsCommands& stats_;
   Outlet& outlet_;
+  /// By path, what lasts of the cgroups in a client's last answer.
+  std::map<ClientId, std::map<std::string, Json>> told_;
 };
 
 }  // namespace mus
