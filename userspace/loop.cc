@@ -6,13 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
+#include <random>
 
 namespace mus {
 namespace {
 
 constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
+constexpr int kChaosWaitMs = 1;      // decisions are held back on purpose
 constexpr Duration kPublishEvery = 250ms;
 
 /// A word that the kernel half writes too.
@@ -23,7 +26,7 @@ std::atomic_ref<T> shared_word(T& word) {
 
 }  // namespace
 
-Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare)
+Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosPlan& chaos)
     : kernel_(kernel),
       driver_(driver),
       spare_(&spare),
@@ -34,6 +37,7 @@ Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare)
       written_(kSnapshots),
       blank_(kSnapshots),
       written_token_(written_) {
+  if (chaos.any()) chaos_.emplace(chaos, std::random_device{}());
   for (auto& snapshot : snapshot_storage_) {
     snapshot = std::make_unique<Snapshot>();
     blank_.enqueue(snapshot.get());
@@ -97,7 +101,8 @@ void Loop::run() {
     bool held = driver_.waiting() != 0;
     for (std::uint32_t i = 0; !held && i < shared.shard_count; ++i)
       held = shared_word(shared.shards[i].held_count).load(std::memory_order_relaxed) != 0;
-    events_->wait(held ? kHeldWaitMs : kIdleWaitMs);
+    bool soon = chaos_ && chaos_->holds_back();
+    events_->wait(soon ? kChaosWaitMs : held ? kHeldWaitMs : kIdleWaitMs);
   }
 }
 
@@ -114,13 +119,25 @@ bool Loop::pass() {
     kernel_.resync();
     drained += events_->drain();
   }
-  std::size_t sent = driver_.decide(queues(), [this](const mus_decision& d) { return decisions_->write(d); });
-  if (sent) driver_.set_now(kernel_.commit());
+  if (chaos_) do_harm();
+  if (send_decisions()) driver_.set_now(kernel_.commit());
   if (driver_.policy_failed()) replace_failed();
 
   ++passes_;
   if (driver_.now() - published_ >= kPublishEvery) publish();
   return drained == EventReader::kAtOnce;
+}
+
+std::size_t Loop::send_decisions() {
+  auto send = [this](const mus_decision& d) { return decisions_->write(d); };
+  if (!chaos_) return driver_.decide(queues(), send);
+  std::size_t late = chaos_->flush(driver_.now(), send);
+  return late + driver_.decide(queues(), [&](const mus_decision& d) { return chaos_->write(d, driver_.now(), send); });
+}
+
+void Loop::do_harm() {
+  if (chaos_->kill(driver_.now())) ::kill(::getpid(), SIGKILL);
+  if (Duration stop = chaos_->stop(driver_.now()); stop > 0ns) std::this_thread::sleep_for(stop);
 }
 
 void Loop::obey_commands() {

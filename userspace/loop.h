@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <concurrentqueue.h>
@@ -12,6 +13,7 @@
 #include <mus/abi.h>
 #include <mus/result.h>
 
+#include "core/chaos.h"
 #include "core/policy_driver.h"
 #include "kernel/fd.h"
 #include "kernel/kernel_half.h"
@@ -30,7 +32,7 @@ class Loop {
  public:
   /// `spare` takes over if the driver's policy fails. Policies belong to the control thread, which may delete one
   /// when a Reply has retired it.
-  Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare);
+  Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosPlan& chaos = {});
   ~Loop();
 
   [[nodiscard]] Result<void> start();
@@ -52,6 +54,8 @@ class Loop {
 
   void run();
   bool pass();
+  std::size_t send_decisions();
+  void do_harm();
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);
   std::uint32_t use(Policy& policy);
@@ -66,6 +70,7 @@ class Loop {
   Policy* spare_;
   std::unique_ptr<EventReader> events_;
   std::unique_ptr<DecisionWriter> decisions_;
+  std::optional<Chaos> chaos_;  // none: --chaos was not given
   moodycamel::ConcurrentQueue<Command> commands_;
   moodycamel::ConcurrentQueue<Reply> replies_;
   moodycamel::ProducerToken reply_token_;

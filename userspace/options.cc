@@ -72,6 +72,7 @@ Result<WeightOption> parse_weight(const std::string& text) {
 Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   Options options;
   std::uint32_t slice_us = 4000, stall_ms = 20, hold_us = 1000;
+  std::string chaos;
   CLI::App app(kDescription, "mus-userland");
   app.footer(kFooter);
   app.set_version_flag("-V,--version", "mus-userland " MUS_VERSION_STRING);
@@ -111,6 +112,9 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   app.add_option("--exit-dump-len", options.exit_dump_bytes, "Bytes of the kernel's dump to keep if it ends in an error")
       ->check(CLI::Range(4096u, 65536u))
       ->capture_default_str();
+  app.add_option("--chaos", chaos, "Do harm on purpose, to see that nothing is lost by it: drop, dup or stale (rates of decisions),\n"
+                                   "delay (of each), stop (the scheduler thread, for/every), kill (itself)")
+      ->type_name("drop=0.01,delay=5ms,...");
   app.add_flag("-v,--verbose", options.verbose, "Say what happens, and all that the BPF verifier says");
 
   try {
@@ -133,6 +137,11 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
     Error error = policy.error();
     error.exit_code = kExitUsage;
     return std::unexpected(error);
+  }
+  if (!chaos.empty()) {
+    auto plan = ChaosPlan::parse(chaos);
+    if (!plan) return std::unexpected(plan.error());
+    options.chaos = *plan;
   }
   for (const std::string& text : options.weight_texts) {
     auto weight = parse_weight(text);

@@ -8,6 +8,8 @@
 #include <mus/result.h>
 #include <mus/units.h>
 
+#include "core/chaos.h"
+
 namespace mus {
 
 /// A weight given on the command line, its cgroup found.
@@ -36,6 +38,7 @@ struct Options {
   std::string stats_json;
   std::uint32_t exit_dump_bytes = 32768;
   std::uint32_t max_tasks = 32768;
+  ChaosPlan chaos;  ///< harm done on purpose
 };
 
 /// Parses the command line. Prints and sets `exit_now` for --help and --version.

@@ -72,6 +72,7 @@ DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const Pol
                     .started = std::chrono::steady_clock::now()};
   if (!kernel.cgroup_callbacks)
     facts.notes.push_back("cgroups come from cgroupfs, not from the kernel's callbacks: cpu.weight is read once a second");
+  if (options.chaos.any()) facts.notes.push_back("--chaos: harm is done on purpose");
   if (options.partial) facts.notes.push_back("--partial: only tasks of the class SCHED_EXT are scheduled by mus");
   return facts;
 }
@@ -113,7 +114,7 @@ int run_daemon(const Options& given) {
   }
 
   Fd signals = block_signals();
-  Loop loop(**kernel, driver, spare);
+  Loop loop(**kernel, driver, spare, options.chaos);
   Control control(options, **kernel, loop, kernel_info->btf, facts_of(options, *kernel_info, config), shelf, std::move(*doors));
   if (auto locked = lock_memory(); !locked) return report(locked.error());
   if (auto started = loop.start(); !started) return report(started.error());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// control_load: sets weights through the control socket at a steady rate, and counts the answers.
+// control_load: says things to the control socket at a steady rate, and counts the answers.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -30,12 +31,14 @@ int connect_to(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Sets a cgroup's weight RATE times a second and expects an answer to each. It wakes up every 10 ms for the "
+  CLI::App app{"Sets a cgroup's weight, or says the given lines in turn, RATE times a second and expects an answer to each. It wakes up every 10 ms for the "
                "lines that are due and for the answers that came, so that what is measured is not its own cost."};
   std::string socket = "/var/run/scx/mus/control.sock", cgroup;
   double seconds = 30;
   int rate = 1000;
-  app.add_option("CGROUP", cgroup)->required();
+  std::vector<std::string> given;
+  app.add_option("CGROUP", cgroup);
+  app.add_option("--line", given, "a request to send instead; may be repeated")->allow_extra_args(false);
   app.add_option("--socket", socket)->capture_default_str();
   app.add_option("--rate", rate)->capture_default_str();
   app.add_option("--seconds", seconds)->capture_default_str();
@@ -63,6 +66,8 @@ int main(int argc, char** argv) {
   while (sent < total) {
     auto due = std::min(total, static_cast<long>(std::chrono::duration<double>(Clock::now() - start).count() * rate));
     std::string lines;
+    for (; sent < due && !given.empty(); ++sent)
+      lines += given[static_cast<std::size_t>(sent) % given.size()] + "\n";
     for (; sent < due; ++sent)
       lines += R"({"cmd":"weight.set","cgroup":")" + cgroup + R"(","weight":)" + std::to_string(100 + sent % 300) + "}\n";
     if (::write(fd, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()))
