@@ -34,6 +34,7 @@ class Loop {
   ~Loop();
 
   [[nodiscard]] Result<void> start();
+  /// It may be started again.
   void stop();
 
   /// False: too many commands are under way; take replies first.
@@ -50,6 +51,7 @@ class Loop {
 
   void run();
   bool pass();
+  void count_stall(std::uint64_t asked);
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);
   std::uint32_t use(Policy& policy);
