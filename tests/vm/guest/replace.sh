@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# replace.sh [REPEATS]: --replace under load. Nothing is detached, no task waits longer than beside one daemon, weights stay; a
+# daemon that does not answer stays what it is.
+. /root/lib.sh
+repeats=${1:-10}
+cgroup a
+cgroup b
+
+# beat: 64 tasks while what follows happens; their longest wait.
+beat_begin() {
+	heartbeat --seconds 100000 --limit 2000 --fail a:1 a:24:0.3/49 b:1@0 b:1@1 b:24:0.3/49 >/tmp/heartbeat &
+	heart=$!
+}
+beat_end() {
+	kill -TERM $heart
+	wait $heart || fail "$1: a task waited for too long: $(cat /tmp/heartbeat)"
+	say "$1: $(tail -1 /tmp/heartbeat)"
+}
+
+mus_start
+musctl weight set /a 400 >/dev/null
+beat_begin
+sleep 10
+beat_end "one daemon, 10 s"
+
+beat_begin
+round=0
+while [ $round -lt "$repeats" ]; do
+	old=$MUS_PID
+	cp /tmp/mus.log /tmp/old.log
+	mus-userland --replace >/tmp/new.log 2>&1 &
+	MUS_PID=$!
+	status=0
+	wait $old || status=$?
+	[ $status = 0 ] || fail "the daemon that was replaced ended with status $status"
+	tries=0
+	until grep -q "schedules this machine" /tmp/new.log; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || fail "the new daemon does not schedule: $(cat /tmp/new.log)"
+		sleep 0.1
+	done
+	[ $round = 0 ] && { grep -q "replaced by pid $MUS_PID" /tmp/mus.log || fail "not said: $(cat /tmp/mus.log)"; }
+	grep -q "took over from pid $old" /tmp/new.log || fail "not said: $(cat /tmp/new.log)"
+	musctl hello | grep -q "pid $MUS_PID" || fail "musctl finds another daemon"
+	round=$((round + 1))
+done
+beat_end "replaced $repeats times"
+[ "$(dmesg | grep -c 'sched_ext: BPF scheduler')" = 1 ] || fail "mus was not there all the time"
+[ "$(status_field adopted)" = "$repeats" ] || fail "adopted: $(status_field adopted)"
+musctl weight get /a | grep -q 400 || fail "a weight was lost"
+say "stalls: $(musctl --json status | sed 's/.*"stalls":{\([^}]*\)}.*/\1/')"
+
+# refused WORDS ARG...
+refused() {
+	words=$1
+	shift
+	status=0
+	mus-userland "$@" >/tmp/refused 2>&1 || status=$?
+	[ $status = 5 ] || fail "mus-userland $*: status $status: $(cat /tmp/refused)"
+	for word in $words; do
+		grep -q -e "$word" /tmp/refused || fail "mus-userland $*: '$word' is not in: $(cat /tmp/refused)"
+	done
+	say "$(cat /tmp/refused)"
+}
+refused "runs.already pid.$MUS_PID --replace"
+refused "--partial stop" --replace --partial
+refused "--cgroup-files stop" --replace --cgroup-files
+kill -STOP "$MUS_PID"
+refused "not.handed.over kill" --replace
+kill -CONT "$MUS_PID"
+sleep 1
+kill -0 "$MUS_PID" || fail "it left for a daemon that had given up"
+musctl hello | grep -q "pid $MUS_PID" || fail "the daemon does not answer any more"
+
+# One that asks and dies before it has taken over.
+mus-userland --replace >/tmp/new.log 2>&1 &
+other=$!
+tries=0
+kill -STOP "$MUS_PID"
+sleep 3
+kill -9 $other
+kill -CONT "$MUS_PID"
+until grep -q "did not come: this daemon goes on" /tmp/mus.log /tmp/new.log /tmp/old.log; do
+	tries=$((tries + 1))
+	[ $tries -lt 100 ] || break
+	sleep 0.1
+done
+decided=$(status_field decisions)
+spinners b 3
+sleep 2
+decided=$(($(status_field decisions) - decided))
+[ $decided -gt 50 ] || fail "nobody decides any more: $decided"
+say "a daemon that asked to take over and died: the old one goes on, $decided decisions in 2 s"
+kill_cgroup b
+kill_cgroup a
+cp /tmp/new.log /tmp/died.log
+kill -TERM "$MUS_PID"
+wait "$MUS_PID" || fail "it ended with status $?"
+[ "$(state)" = disabled ] || fail "mus has ended and sched_ext is $(state)"
+[ -z "$(ls /sys/fs/bpf/mus)" ] || fail "pins were left: $(ls /sys/fs/bpf/mus)"
+no_kernel_error
