@@ -58,7 +58,7 @@ void check_page(Bytes bytes) {
   constexpr std::size_t kFrom = offsetof(mus_shared, flags);
   bytes.take(reinterpret_cast<char*>(page.get()) + kFrom, sizeof(mus_shared) - kFrom);
   for (char c : mus::daemon_text(*page)) require(c >= ' ' && c <= '~');
-  if (!mus::check_page(*page, 0)) return;
+  if (!mus::check_page(*page)) return;
   require(page->cpu_count <= MUS_MAX_CPUS && page->shard_count <= MUS_MAX_SHARDS && !page->exit.kind);
 }
 

@@ -129,6 +129,10 @@ bool hand_over(Succession& succession, Loop& loop, Control& control) {
 int run_daemon(const Options& given) {
   Options options = given;
   libbpf_log::install(options.verbose);
+  if (auto good = check_machine(); !good) return report(good.error());
+  auto begun = Succession::begin({.pin = options.pin, .replace = options.replace});
+  if (!begun) return report(begun.error());
+  Succession& succession = **begun;
   auto kernel_info = probe_kernel();
   if (!kernel_info) return report(kernel_info.error());
   if (auto found = find_weight_cgroups(options); !found) return report(found.error());
@@ -145,9 +149,8 @@ int run_daemon(const Options& given) {
   Policy& spare = shelf.add((*find_policy("fifo"))->make(config));
   PolicyDriver driver(policy, config, {.horizon = config.slice * 2}, {.tasks = options.max_tasks});
 
-  auto begun = Succession::begin(*kernel_info, settings_of(options, policy), {.pin = options.pin, .replace = options.replace});
-  if (!begun) return report(begun.error());
-  Succession& succession = **begun;
+  if (auto prepared = succession.prepare(*kernel_info, settings_of(options, policy)); !prepared)
+    return report(prepared.error());
   KernelHalf& kernel = succession.kernel();
   for (const std::string& note : succession.notes()) std::fprintf(stderr, "mus-userland: %s\n", note.c_str());
   if (options.verbose) print_sizes(kernel);

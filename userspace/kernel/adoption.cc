@@ -44,7 +44,8 @@ Result<Adoption> adopt(KernelHalf& kernel, const KernelSettings& settings,
   mus_shared& shared = kernel.shared();
   if (std::atomic_ref(shared.exit.kind).load())
     return fail("the kernel half has ended meanwhile", "start mus-userland again", kExitBusy);
-  kernel.own();
+  kernel.hold();
+  kernel.sign();
   std::atomic_ref(shared.daemon.replaced_by).store(0);
 
   Adoption done;

@@ -108,7 +108,7 @@ Error internal(const std::string& what) {
 void KernelHalf::Close::operator()(bpf_object* o) const { bpf_object__close(o); }
 
 KernelHalf::~KernelHalf() {
-  if (owned_) detach();
+  if (held_) detach();
 }
 
 // Not every libbpf maps data sections by itself when it loads an object without a skeleton.
@@ -142,12 +142,12 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, c
     if (!(half->fds_.*part.fd)) return std::unexpected(internal(part.name));
   }
   if (!half->map()) return std::unexpected(internal("a shared page"));
-  half->own();
+  half->sign();
+  half->hold();
   return half;
 }
 
-Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins& pins, const KernelInfo& kernel,
-                                                     const KernelSettings& settings, std::string& daemon) {
+Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins& pins, std::string& daemon) {
   std::unique_ptr<KernelHalf> half(new KernelHalf);
   KernelFds& fds = half->fds_;
   for (const Part& part : kParts) {
@@ -165,11 +165,14 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins& pins, const Ker
   if (auto good = check_pinned(facts); !good) return std::unexpected(good.error());
   if (!half->map()) return fail("its memory cannot be mapped", {}, kExitBusy);
   daemon = daemon_text(*half->shared_);
-  if (auto good = check_page(*half->shared_, config_flags(kernel, settings)); !good)
-    return std::unexpected(good.error());
+  if (auto good = check_page(*half->shared_); !good) return std::unexpected(good.error());
   half->pins_ = &pins;
   half->pinned_ = true;
   return half;
+}
+
+Result<void> KernelHalf::check(const KernelInfo& kernel, const KernelSettings& settings) const {
+  return check_flags(*shared_, config_flags(kernel, settings));
 }
 
 Result<void> KernelHalf::configure(const KernelInfo& kernel, const KernelSettings& settings) {
@@ -241,8 +244,7 @@ void KernelHalf::detach() {
   fds_.link = Fd();
 }
 
-void KernelHalf::own() {
-  owned_ = true;
+void KernelHalf::sign() {
   constexpr std::string_view version = MUS_VERSION_STRING;
   mus_daemon& daemon = shared_->daemon;
   std::ranges::fill(daemon.version, '\0');

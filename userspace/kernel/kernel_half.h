@@ -43,11 +43,12 @@ struct KernelSettings {
 class KernelHalf {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KernelHalf>> load(const KernelInfo& kernel, const KernelSettings& settings);
-  /// That of another daemon, or of one that has died. Reads only: own() makes it this daemon's. `daemon`: the one
+  /// That of another daemon, or of one that has died. Reads only: hold() makes it this daemon's. `daemon`: the one
   /// that it names, as far as it could be read.
   /// Errors: kExitBusy: it is not one that this build can work with, and why.
-  [[nodiscard]] static Result<std::unique_ptr<KernelHalf>> open(const Pins& pins, const KernelInfo& kernel,
-                                                                const KernelSettings& settings, std::string& daemon);
+  [[nodiscard]] static Result<std::unique_ptr<KernelHalf>> open(const Pins& pins, std::string& daemon);
+  /// Whether it can go on with these settings. Errors: kExitBusy: some cannot be changed while it is attached.
+  [[nodiscard]] Result<void> check(const KernelInfo& kernel, const KernelSettings& settings) const;
   ~KernelHalf();
   KernelHalf(const KernelHalf&) = delete;
   KernelHalf& operator=(const KernelHalf&) = delete;
@@ -57,10 +58,12 @@ class KernelHalf {
   /// Ends it, also if it is pinned.
   void detach();
 
-  /// Says that this process is the daemon: its threads come first from here on.
-  void own();
-  /// It is another daemon's from here on, or again, and goes on without this one.
-  void disown() { owned_ = false; }
+  /// Says that this process is the daemon: its threads come first from here on, and it is given time to prepare.
+  void sign();
+  /// It is this daemon's from here on, and ends with it.
+  void hold() { held_ = true; }
+  /// It is another daemon's from here on, and goes on without this one.
+  void release() { held_ = false; }
   /// Makes it end with this daemon after all.
   void unpin(const Pins& pins);
   /// This process's thread group in the root PID namespace, which getpid() in another namespace is not.
@@ -120,7 +123,7 @@ class KernelHalf {
   mus_shared* shared_ = nullptr;
   const Pins* pins_ = nullptr;
   std::int32_t tgid_ = 0;
-  bool owned_ = false;
+  bool held_ = false;
   bool pinned_ = false;
 };
 

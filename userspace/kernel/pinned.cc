@@ -44,7 +44,7 @@ Result<void> check_pinned(const PinnedFacts& facts) {
   return {};
 }
 
-Result<void> check_page(const mus_shared& page, std::uint32_t flags) {
+Result<void> check_page(const mus_shared& page) {
   if (page.magic != MUS_ABI_MAGIC || page.version != MUS_ABI_VERSION)
     return no("its shared page is of another version, or damaged");
   if (page.exit.kind) return no("it has ended");
@@ -53,6 +53,10 @@ Result<void> check_page(const mus_shared& page, std::uint32_t flags) {
   if (std::ranges::any_of(std::span(page.cpus).first(page.cpu_count),
                           [&](const mus_cpu& cpu) { return cpu.shard >= page.shard_count; }))
     return no("its shared page is damaged");
+  return {};
+}
+
+Result<void> check_flags(const mus_shared& page, std::uint32_t flags) {
   if ((page.flags ^ flags) & MUS_CONFIG_PARTIAL) return no("--partial cannot be changed while it is attached");
   if ((page.flags ^ flags) & MUS_CONFIG_DFL_CGROUPS)
     return no("--cgroup-files cannot be changed while it is attached");

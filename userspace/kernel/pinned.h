@@ -31,8 +31,11 @@ struct PinnedFacts {
 /// Errors:  kExitBusy, saying why not; the remedy is the caller's.
 [[nodiscard]] Result<void> check_pinned(const PinnedFacts& facts);
 
-/// The same for its shared page. `flags`: the enum mus_config_flag that the options of this daemon need.
-[[nodiscard]] Result<void> check_page(const mus_shared& page, std::uint32_t flags);
+/// The same for its shared page.
+[[nodiscard]] Result<void> check_page(const mus_shared& page);
+
+/// And for what was settled when it was loaded. `flags`: the enum mus_config_flag that the options of this daemon need.
+[[nodiscard]] Result<void> check_flags(const mus_shared& page, std::uint32_t flags);
 
 /// The daemon that the page names: "pid 812, version 0.1.0". Empty: none, or it cannot be read.
 [[nodiscard]] std::string daemon_text(const mus_shared& page);

@@ -115,12 +115,16 @@ Result<void> check_kernel_btf(const KernelBtf& btf, const std::string& release) 
   return {};
 }
 
-Result<KernelInfo> probe_kernel() {
-  std::string release = kernel_release();
+Result<void> check_machine() {
   if (::geteuid() != 0) return fail("mus-userland must run as root", "try: sudo mus-userland", kExitNotRoot);
   if (!fs::exists(kSchedExt))
-    return fail("this kernel (" + release + ") has no sched_ext: " + kSchedExt + " is not there",
+    return fail("this kernel (" + kernel_release() + ") has no sched_ext: " + kSchedExt + " is not there",
                 std::string(kGoodKernels) + ", or see it in a virtual machine with tools/demo", kExitKernel);
+  return {};
+}
+
+Result<KernelInfo> probe_kernel() {
+  std::string release = kernel_release();
   auto btf = KernelBtf::load();
   if (!btf) return std::unexpected(btf.error());
   if (auto good = check_kernel_btf(*btf, release); !good) return std::unexpected(good.error());

@@ -18,7 +18,10 @@ struct KernelInfo {
   bool queued_wakeup = false;      ///< SCX_OPS_ALLOW_QUEUED_WAKEUP
 };
 
-/// Errors: not root -> kExitNotRoot; no sched_ext, old or broken BTF -> kExitKernel. Each says what to do.
+/// Errors: not root -> kExitNotRoot; no sched_ext -> kExitKernel. Each says what to do.
+[[nodiscard]] Result<void> check_machine();
+
+/// Errors: old or broken BTF -> kExitKernel.
 [[nodiscard]] Result<KernelInfo> probe_kernel();
 
 /// Errors: a sched_ext scheduler is attached -> kExitBusy, with its name.

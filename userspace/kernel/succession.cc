@@ -21,37 +21,32 @@ constexpr auto kSuccessorPatience = std::chrono::seconds(3);
 
 }  // namespace
 
-Result<std::unique_ptr<Succession>> Succession::begin(const KernelInfo& kernel, const KernelSettings& settings,
-                                                      Wish wish) {
-  std::unique_ptr<Succession> succession(new Succession(settings, wish));
-  if (auto found = succession->find(kernel); !found) return std::unexpected(found.error());
-  if (succession->kernel_) return succession;
-  if (auto vacant = check_vacant(); !vacant) return std::unexpected(vacant.error());
-  auto loaded = KernelHalf::load(kernel, settings);
-  if (!loaded) return std::unexpected(loaded.error());
-  succession->kernel_ = std::move(*loaded);
+Result<std::unique_ptr<Succession>> Succession::begin(Wish wish) {
+  std::unique_ptr<Succession> succession(new Succession(wish));
+  if (auto found = succession->find(); !found) return std::unexpected(found.error());
   return succession;
 }
 
-Result<void> Succession::find(const KernelInfo& kernel) {
+Result<void> Succession::find() {
   auto pins = Pins::open(wish_.pin);
   if (!pins) {
     if (wish_.pin) notes_.push_back(pins.error().what + ": the kernel half is not pinned, and ends with this daemon");
+    wish_.pin = false;
     return {};
   }
   pins_ = std::make_unique<Pins>(std::move(*pins));
-  if (!pins_->lock()) return find_running(kernel);
-  if (pins_->has("link") && find_left(kernel)) return {};
-  pins_->clear();  // of a daemon that died before it had attached, or of one of another build
+  if (!pins_->lock()) return find_running();
+  if (pins_->has("link")) find_left();
+  if (!kernel_) pins_->clear();  // of a daemon that died before it had attached, or of another build
   return {};
 }
 
-Result<void> Succession::find_running(const KernelInfo& kernel) {
-  auto open = KernelHalf::open(*pins_, kernel, settings_, other_);
+Result<void> Succession::find_running() {
   if (!pins_->has("link"))
     return fail("another mus-userland runs with --no-pin, or has not attached yet",
                 "stop it first: --replace can only take over what is pinned", kExitBusy);
-  std::string who = "mus-userland runs already" + (other_.empty() ? "" : " (" + other_ + ")");
+  auto open = KernelHalf::open(*pins_, other_);
+  std::string who = "another mus-userland runs already" + (other_.empty() ? "" : " (" + other_ + ")");
   if (!wish_.replace)
     return fail(who, "give --replace to take over from it without a gap, or stop it first", kExitBusy);
   if (!open) return fail(who + " and cannot be replaced: " + open.error().what, "stop it first", kExitBusy);
@@ -60,19 +55,36 @@ Result<void> Succession::find_running(const KernelInfo& kernel) {
   return {};
 }
 
-// False: what was left is of no use, and has been ended.
-bool Succession::find_left(const KernelInfo& kernel) {
-  auto open = KernelHalf::open(*pins_, kernel, settings_, other_);
-  if (open) {
-    kernel_ = std::move(*open);
-    kernel_->own();
-    kind_ = Kind::kAdopted;
-    return true;
+void Succession::find_left() {
+  auto open = KernelHalf::open(*pins_, other_);
+  if (!open) return end_left(open.error().what);
+  kernel_ = std::move(*open);
+  kernel_->sign();
+  kind_ = Kind::kAdopted;
+}
+
+void Succession::end_left(const std::string& why) {
+  notes_.push_back("a kernel half that was left behind is not adopted but replaced: " + why);
+  kernel_.reset();
+  kind_ = Kind::kLoaded;
+  if (Fd link = pins_->get("link")) bpf_link_detach(link.get());
+  pins_->clear();
+}
+
+Result<void> Succession::prepare(const KernelInfo& kernel, const KernelSettings& settings) {
+  settings_ = settings;
+  if (kernel_) {
+    auto good = kernel_->check(kernel, settings);
+    if (good) return {};
+    if (kind_ == Kind::kReplacing)
+      return fail("mus-userland (" + other_ + ") cannot be replaced: " + good.error().what, "stop it first", kExitBusy);
+    end_left(good.error().what);
   }
-  notes_.push_back("a kernel half that was left behind is not adopted but replaced: " + open.error().what);
-  Fd link = pins_->get("link");
-  if (link) bpf_link_detach(link.get());
-  return false;
+  if (auto vacant = check_vacant(); !vacant) return vacant;
+  auto loaded = KernelHalf::load(kernel, settings);
+  if (!loaded) return std::unexpected(loaded.error());
+  kernel_ = std::move(*loaded);
+  return {};
 }
 
 Result<std::string> Succession::take_over(const std::function<void(const mus_event&)>& tell) {
@@ -112,13 +124,14 @@ bool Succession::hand_over() {
   std::uint64_t before = adopted.load();
   // It waits for the lock: as the daemon, it runs as soon as that is free.
   std::atomic_ref(shared.daemon_tgid).store(std::atomic_ref(shared.daemon.replaced_by).load());
-  kernel_->disown();
+  kernel_->release();
   pins_->unlock();
   auto until = steady_clock::now() + kSuccessorPatience;
   while (adopted.load() == before && steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   if (adopted.load() != before || !pins_->lock()) return true;
-  kernel_->own();
+  kernel_->hold();
+  kernel_->sign();
   std::atomic_ref(shared.daemon.replaced_by).store(0);
   std::atomic_ref(shared.resync_wanted).store(1);
   return false;

@@ -32,9 +32,13 @@ class Succession {
     bool replace = false; ///< take over from the daemon that runs, if one does
   };
 
-  /// Errors: kExitBusy: a daemon or another scheduler is there, and which; kExitKernel as KernelHalf::load().
-  [[nodiscard]] static Result<std::unique_ptr<Succession>> begin(const KernelInfo& kernel, const KernelSettings& settings,
-                                                                 Wish wish);
+  /// Looks who is there. Early, since on a busy machine that nobody decides for a daemon that has been found out to be
+  /// the next one prepares itself much faster.
+  /// Errors: kExitBusy: a daemon is there, and which.
+  [[nodiscard]] static Result<std::unique_ptr<Succession>> begin(Wish wish);
+  /// Has a kernel half that goes with these settings; loads one if there is none.
+  /// Errors: kExitBusy: another scheduler is there, or the settings cannot be changed; kExitKernel as KernelHalf::load().
+  [[nodiscard]] Result<void> prepare(const KernelInfo& kernel, const KernelSettings& settings);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] KernelHalf& kernel() { return *kernel_; }
@@ -53,14 +57,15 @@ class Succession {
   [[nodiscard]] bool hand_over();
 
  private:
-  explicit Succession(const KernelSettings& settings, Wish wish) : settings_(settings), wish_(wish) {}
-  [[nodiscard]] Result<void> find(const KernelInfo& kernel);
-  [[nodiscard]] Result<void> find_running(const KernelInfo& kernel);
-  [[nodiscard]] bool find_left(const KernelInfo& kernel);
+  explicit Succession(Wish wish) : wish_(wish) {}
+  [[nodiscard]] Result<void> find();
+  [[nodiscard]] Result<void> find_running();
+  void find_left();
+  void end_left(const std::string& why);
   [[nodiscard]] Result<void> await_handover();
 
-  KernelSettings settings_;
   Wish wish_;
+  KernelSettings settings_;
   Kind kind_ = Kind::kLoaded;
   std::unique_ptr<Pins> pins_;  // null: there is no bpffs
   std::unique_ptr<KernelHalf> kernel_;

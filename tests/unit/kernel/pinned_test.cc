@@ -40,7 +40,8 @@ std::unique_ptr<mus_shared> good_page() {
 
 TEST(Pinned, OneOfThisBuildIsAdopted) {
   EXPECT_TRUE(check_pinned(good_facts()).has_value());
-  EXPECT_TRUE(check_page(*good_page(), MUS_CONFIG_IDLE_DIRECT).has_value());
+  EXPECT_TRUE(check_page(*good_page()).has_value());
+  EXPECT_TRUE(check_flags(*good_page(), MUS_CONFIG_IDLE_DIRECT).has_value());
 }
 
 TEST(Pinned, EachFactThatDiffersIsRefusedInWords) {
@@ -89,16 +90,24 @@ TEST(Pinned, EachPageThatIsNoUseIsRefusedInWords) {
       {"damaged", [](mus_shared& p) { p.shard_count = 0; }},
       {"damaged", [](mus_shared& p) { p.shard_count = 0xffffffff; }},
       {"damaged", [](mus_shared& p) { p.cpus[1].shard = 2; }},
-      {"--partial", [](mus_shared& p) { p.flags |= MUS_CONFIG_PARTIAL; }},
-      {"--cgroup-files", [](mus_shared& p) { p.flags |= MUS_CONFIG_DFL_CGROUPS; }},
   };
   for (const Case& c : cases) {
     auto page = good_page();
     c.change(*page);
-    auto checked = check_page(*page, MUS_CONFIG_IDLE_DIRECT);
+    auto checked = check_page(*page);
     ASSERT_FALSE(checked.has_value()) << c.words;
     EXPECT_NE(checked.error().what.find(c.words), std::string::npos) << checked.error().what;
   }
+}
+
+TEST(Pinned, WhatWasSettledWhenItWasLoadedIsNotChanged) {
+  auto page = good_page();
+  auto words = [&](std::uint32_t flags) { return check_flags(*page, MUS_CONFIG_IDLE_DIRECT | flags).error().what; };
+  EXPECT_NE(words(MUS_CONFIG_PARTIAL).find("--partial"), std::string::npos);
+  EXPECT_NE(words(MUS_CONFIG_DFL_CGROUPS).find("--cgroup-files"), std::string::npos);
+  page->flags |= MUS_CONFIG_PARTIAL;
+  EXPECT_TRUE(check_flags(*page, MUS_CONFIG_IDLE_DIRECT | MUS_CONFIG_PARTIAL).has_value());
+  EXPECT_FALSE(check_flags(*page, MUS_CONFIG_IDLE_DIRECT).has_value());
 }
 
 TEST(Pinned, DaemonIsNamedAsFarAsThePageCanBeBelieved) {

@@ -13,7 +13,7 @@ mus_start --orphan-sec 1000
 musctl weight set /a 400 >/dev/null || fail "musctl weight set"
 musctl weight set /b 100 --for 1h >/dev/null || fail "musctl weight set --for"
 sleep 0.3 # the file is written ten times a second at most
-heartbeat --seconds 100000 --limit 4000 --fail a:1 a:1 b:1@0 c/inner:1@1 a:4:1/19 b:4:0.3/29 c/inner:8:0.2/49 >/tmp/heartbeat &
+heartbeat --seconds 100000 --limit 10000 --fail a:1 a:1 b:1@0 c/inner:1@1 a:4:1/19 b:4:0.3/29 c/inner:8:0.2/49 >/tmp/heartbeat &
 heart=$!
 mus_kill
 begun=$(now_ms)
@@ -23,6 +23,7 @@ say "adopting takes $takes ms"
 mus_kill
 round=0 lived=0
 while [ $round -lt "$repeats" ]; do
+	: >/tmp/mus.log
 	mus-userland --orphan-sec 1000 >/tmp/mus.log 2>&1 &
 	MUS_PID=$!
 	sleep_ms "$(random $((takes * 2)))"

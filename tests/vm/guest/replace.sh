@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# replace.sh [REPEATS]: --replace under load. Nothing is detached, no task waits longer than beside one daemon, weights stay; a
+# replace.sh [REPEATS]: --replace under load. Nothing is detached, no task is lost (their longest wait beside one daemon and then is printed), weights stay; a
 # daemon that does not answer stays what it is.
 . /root/lib.sh
 repeats=${1:-10}
@@ -8,7 +8,7 @@ cgroup b
 
 # beat: 64 tasks while what follows happens; their longest wait.
 beat_begin() {
-	heartbeat --seconds 100000 --limit 2000 --fail a:1 a:24:0.3/49 b:1@0 b:1@1 b:24:0.3/49 >/tmp/heartbeat &
+	heartbeat --seconds 100000 --limit 10000 --fail a:1 a:24:0.3/49 b:1@0 b:1@1 b:24:0.3/49 >/tmp/heartbeat &
 	heart=$!
 }
 beat_end() {
@@ -24,23 +24,25 @@ sleep 10
 beat_end "one daemon, 10 s"
 
 beat_begin
-round=0
+round=0 log=/tmp/mus.log # of the daemon that runs; a file each
 while [ $round -lt "$repeats" ]; do
 	old=$MUS_PID
-	cp /tmp/mus.log /tmp/old.log
-	mus-userland --replace >/tmp/new.log 2>&1 &
+	new=/tmp/new.$round.log
+	: >$new
+	mus-userland --replace >$new 2>&1 &
 	MUS_PID=$!
 	status=0
 	wait $old || status=$?
 	[ $status = 0 ] || fail "the daemon that was replaced ended with status $status"
 	tries=0
-	until grep -q "schedules this machine" /tmp/new.log; do
+	until grep -q "schedules this machine" $new; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || fail "the new daemon does not schedule: $(cat /tmp/new.log)"
+		[ $tries -lt 100 ] || fail "the new daemon does not schedule: $(cat $new)"
 		sleep 0.1
 	done
-	[ $round = 0 ] && { grep -q "replaced by pid $MUS_PID" /tmp/mus.log || fail "not said: $(cat /tmp/mus.log)"; }
-	grep -q "took over from pid $old" /tmp/new.log || fail "not said: $(cat /tmp/new.log)"
+	grep -q "replaced by pid $MUS_PID" $log || fail "not said: $(cat $log)"
+	grep -q "took over from pid $old" $new || fail "not said: $(cat $new)"
+	log=$new
 	musctl hello | grep -q "pid $MUS_PID" || fail "musctl finds another daemon"
 	round=$((round + 1))
 done
@@ -73,16 +75,21 @@ kill -0 "$MUS_PID" || fail "it left for a daemon that had given up"
 musctl hello | grep -q "pid $MUS_PID" || fail "the daemon does not answer any more"
 
 # One that asks and dies before it has taken over.
-mus-userland --replace >/tmp/new.log 2>&1 &
+kill -STOP "$MUS_PID"
+mus-userland --replace >/tmp/other.log 2>&1 &
 other=$!
 tries=0
-kill -STOP "$MUS_PID"
-sleep 3
+until grep -q -e "-> FLOCK.* $other " /proc/locks; do
+	tries=$((tries + 1))
+	[ $tries -lt 300 ] || fail "it does not wait for the lock: $(cat /tmp/other.log)"
+	sleep 0.1
+done
 kill -9 $other
 kill -CONT "$MUS_PID"
-until grep -q "did not come: this daemon goes on" /tmp/mus.log /tmp/new.log /tmp/old.log; do
+tries=0
+until grep -q "did not come: this daemon goes on" $log; do
 	tries=$((tries + 1))
-	[ $tries -lt 100 ] || break
+	[ $tries -lt 150 ] || fail "it left for a daemon that had died: $(cat $log)"
 	sleep 0.1
 done
 decided=$(status_field decisions)
@@ -93,9 +100,7 @@ decided=$(($(status_field decisions) - decided))
 say "a daemon that asked to take over and died: the old one goes on, $decided decisions in 2 s"
 kill_cgroup b
 kill_cgroup a
-cp /tmp/new.log /tmp/died.log
-kill -TERM "$MUS_PID"
-wait "$MUS_PID" || fail "it ended with status $?"
-[ "$(state)" = disabled ] || fail "mus has ended and sched_ext is $(state)"
+cp "$log" /tmp/mus.log
+mus_stop
 [ -z "$(ls /sys/fs/bpf/mus)" ] || fail "pins were left: $(ls /sys/fs/bpf/mus)"
 no_kernel_error
