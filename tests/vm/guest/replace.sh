@@ -100,7 +100,7 @@ decided=$(($(status_field decisions) - decided))
 say "a daemon that asked to take over and died: the old one goes on, $decided decisions in 2 s"
 kill_cgroup b
 kill_cgroup a
-cp "$log" /tmp/mus.log
+ln -sf "$log" /tmp/mus.log
 mus_stop
 [ -z "$(ls /sys/fs/bpf/mus)" ] || fail "pins were left: $(ls /sys/fs/bpf/mus)"
 no_kernel_error
