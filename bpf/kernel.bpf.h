@@ -210,6 +210,7 @@ s32 scx_bpf_pick_idle_cpu(const struct cpumask *cpus_allowed, u64 flags) __ksym;
 void scx_bpf_kick_cpu(s32 cpu, u64 flags) __ksym;
 s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym;
 void scx_bpf_error_bstr(char *fmt, unsigned long long *data, u32 data_len) __ksym;
+void scx_bpf_exit_bstr(s64 exit_code, char *fmt, unsigned long long *data, u32 data_len) __ksym;
 void scx_bpf_dump_bstr(char *fmt, unsigned long long *data, u32 data_len) __ksym __weak;
 int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, u64 dsq_id, u64 flags) __ksym;
 struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym;
@@ -307,6 +308,14 @@ static __always_inline void set_slice(struct task_struct *p, u64 slice_ns)
 		static char scx_error_fmt[] = fmt;                                   \
 		unsigned long long scx_error_arg[1] = {arg};                         \
 		scx_bpf_error_bstr(scx_error_fmt, scx_error_arg, sizeof(scx_error_arg)); \
+	})
+
+/* An end that is nobody's fault: the kernel's own scheduler takes over, and says @fmt. */
+#define scx_exit(code, fmt, arg)                                                          \
+	({                                                                                \
+		static char scx_exit_fmt[] = fmt;                                         \
+		unsigned long long scx_exit_arg[1] = {arg};                               \
+		scx_bpf_exit_bstr(code, scx_exit_fmt, scx_exit_arg, sizeof(scx_exit_arg)); \
 	})
 
 #endif /* MUS_KERNEL_BPF_H */

@@ -12,6 +12,7 @@
  *   leaves            dispatch.bpf.h    run queue -> CPU; or held queue -> CPU when userspace is late
  *   goes on           ahead.bpf.h       decided while it runs: its next slice
  *   is accounted      run.bpf.h         run time, sleep, standing orders' budgets
+ *   nobody decides    orphan.bpf.h      no daemon for long: the kernel's own scheduler takes over
  *
  * Whatever waits for userspace is on a queue of the kernel's, so a dead daemon loses nothing.
  */
@@ -20,6 +21,7 @@
 #include "dispatch.bpf.h"
 #include "enqueue.bpf.h"
 #include "hotplug.bpf.h"
+#include "orphan.bpf.h"
 #include "run.bpf.h"
 
 char mus_license[] SEC("license") = "GPL";
@@ -218,6 +220,7 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 {
 	struct task_ctx *t = task_ctx(p);
 
+	forget_daemon(p);
 	if (!t)
 		return;
 	enter(t, nowhere());
@@ -305,7 +308,7 @@ s32 BPF_PROG(mus_init)
 		bpf_timer_set_callback(&ts->timer, hold_timer_fired);
 	}
 	shared.started_ns = now_ns();
-	return 0;
+	return watch_daemon();
 }
 
 SEC("struct_ops/mus_dump")

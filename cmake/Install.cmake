@@ -37,3 +37,8 @@ foreach(file IN LISTS mus_completions)
     install(FILES ${file} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${name})
   endif()
 endforeach()
+
+if(TARGET mus-userland)
+  configure_file(${PROJECT_SOURCE_DIR}/tools/systemd/mus.service.in ${PROJECT_BINARY_DIR}/generated/mus.service @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/generated/mus.service DESTINATION lib/systemd/system)
+endif()

@@ -53,6 +53,7 @@ Result<void> Loop::start() {
   if (!decisions) return std::unexpected(decisions.error());
   events_ = std::move(*events);
   decisions_ = std::move(*decisions);
+  stopping_ = false;
   thread_ = std::jthread([this] {
     ::pthread_setname_np(::pthread_self(), "mus-scheduler");
     run();
@@ -110,9 +111,11 @@ void Loop::run() {
 bool Loop::pass() {
   mus_shared& shared = kernel_.shared();
   // Before the ring is read: what is written after this finds 0 and wakes us again.
-  shared_word(shared.asked_ns).store(0, std::memory_order_seq_cst);
+  std::uint64_t asked = shared_word(shared.asked_ns).exchange(0, std::memory_order_seq_cst);
   std::size_t drained = events_->drain();
+  if (asked && shared_word(shared.stalled_ns).load(std::memory_order_relaxed) == asked) count_stall(asked);
   shared_word(shared.looked_ns).store(to_ns(driver_.now()), std::memory_order_relaxed);
+  shared_word(shared.daemon.looks).fetch_add(1, std::memory_order_relaxed);
 
   obey_commands();
   if (shared_word(shared.resync_wanted).exchange(0)) {
@@ -138,6 +141,16 @@ std::size_t Loop::send_decisions() {
 void Loop::do_harm() {
   if (chaos_->kill(driver_.now())) ::kill(::getpid(), SIGKILL);
   if (Duration stop = chaos_->stop(driver_.now()); stop > 0ns) std::this_thread::sleep_for(stop);
+}
+
+// The kernel half went on alone from `asked` until now.
+void Loop::count_stall(std::uint64_t asked) {
+  driver_.set_now(kernel_.commit());
+  mus_daemon& daemon = kernel_.shared().daemon;
+  std::uint64_t lasted = to_ns(driver_.now()) - asked;
+  shared_word(daemon.stall_total_ns).fetch_add(lasted, std::memory_order_relaxed);
+  if (lasted > shared_word(daemon.stall_longest_ns).load(std::memory_order_relaxed))
+    shared_word(daemon.stall_longest_ns).store(lasted, std::memory_order_relaxed);
 }
 
 void Loop::obey_commands() {

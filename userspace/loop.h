@@ -36,6 +36,7 @@ class Loop {
   ~Loop();
 
   [[nodiscard]] Result<void> start();
+  /// It may be started again.
   void stop();
 
   /// False: too many commands are under way; take replies first.
@@ -56,6 +57,7 @@ class Loop {
   bool pass();
   std::size_t send_decisions();
   void do_harm();
+  void count_stall(std::uint64_t asked);
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);
   std::uint32_t use(Policy& policy);

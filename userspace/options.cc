@@ -17,17 +17,19 @@ namespace {
 
 constexpr const char* kDescription =
     "mus: schedules this machine's tasks by a C++ policy in userspace, through BPF sched_ext.\n"
-    "Runs in the foreground until SIGINT or SIGTERM; then the kernel's own scheduler takes over again.";
+    "Runs in the foreground until SIGINT or SIGTERM; then the kernel's own scheduler takes over again.\n"
+    "If it dies instead, the kernel half schedules on by the same weights, and the next mus-userland adopts it.";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  mus-userland --stats 1                         the default policy, one line of figures a second\n"
     "  mus-userland --weight /redis=400               the cgroup /redis gets four times an ordinary share\n"
     "  mus-userland --policy fifo --slice-us 2000     another policy, slices of 2 ms\n"
+    "  mus-userland --replace                         upgrade: take over from the one that runs, without a gap\n"
     "\n"
     "Exit codes: 0 stopped by a signal or switched off; 1 internal error; 2 wrong flag, weight, policy or\n"
-    "cgroup; 3 not root; 4 this kernel cannot run it; 5 another sched_ext scheduler is attached; 6 the kernel\n"
-    "ended the scheduler with an error.\n"
+    "cgroup; 3 not root; 4 this kernel cannot run it; 5 another mus-userland or sched_ext scheduler is there;\n"
+    "6 the kernel ended the scheduler with an error, or the daemon had been stopped for too long.\n"
     "No sched_ext kernel at hand? tools/demo boots one in a virtual machine.";
 
 std::string policy_help() {
@@ -71,7 +73,8 @@ Result<WeightOption> parse_weight(const std::string& text) {
 
 Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   Options options;
-  std::uint32_t slice_us = 4000, stall_ms = 20, hold_us = 1000;
+  std::uint32_t slice_us = 4000, stall_ms = 20, hold_us = 1000, orphan_sec = 60;
+  bool no_pin = false;
   std::string chaos;
   CLI::App app(kDescription, "mus-userland");
   app.footer(kFooter);
@@ -96,6 +99,15 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   app.add_flag("--cgroup-files", options.cgroup_files,
                "Learn cgroups from tasks and cgroupfs, as on kernels without EXT_GROUP_SCHED, not from callbacks");
   app.add_flag("-p,--partial", options.partial, "Schedule only tasks of the class SCHED_EXT");
+  app.add_flag("--replace", options.replace,
+               "Take over from the mus-userland that runs, if one does: nothing is detached, and no task notices");
+  app.add_flag("--no-pin", no_pin,
+               "Do not keep the kernel half in /sys/fs/bpf/mus: if this daemon dies, the kernel's own scheduler takes over "
+               "at once, and none can adopt what it left");
+  app.add_option("--orphan-sec", orphan_sec,
+                 "If no daemon looks for this long, the kernel half ends itself, seconds; 0: never")
+      ->check(CLI::Range(0u, 86400u))
+      ->capture_default_str();
   app.add_option("--stats", options.stats_sec, "Print a line of figures each SEC seconds")
       ->type_name("SEC")
       ->check(CLI::Range(0.1, 3600.0));
@@ -133,6 +145,8 @@ Result<Options> parse_options(int argc, char** argv, bool& exit_now) {
   options.slice = std::chrono::microseconds(slice_us);
   options.hold = std::chrono::microseconds(hold_us);
   options.stall = std::chrono::milliseconds(stall_ms);
+  options.orphan = std::chrono::seconds(orphan_sec);
+  options.pin = !no_pin;
   if (auto policy = find_policy(options.policy); !policy) {
     Error error = policy.error();
     error.exit_code = kExitUsage;

@@ -33,6 +33,9 @@ struct Options {
   std::vector<WeightOption> weights;
   bool partial = false;
   bool cgroup_files = false;  ///< cgroups from their files, not from the kernel's callbacks
+  bool pin = true;            ///< the kernel half outlives the daemon
+  bool replace = false;       ///< take over from a daemon that runs
+  Duration orphan = 60s;      ///< without a daemon it ends itself after this long; 0: never
   bool verbose = false;
   double stats_sec = 0;
   std::string stats_json;

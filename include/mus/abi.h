@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 2u
+#define MUS_ABI_VERSION 3u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -39,6 +39,7 @@
 #define MUS_SLICE_MAX_NS 1000000000ull   /* and one above this too: the kernel's watchdog is near */
 #define MUS_STANDING_RATE_ONE 1024u      /* standing_rate that refills one CPU's worth of time */
 #define MUS_STANDING_RATE_MAX 2048u      /* above one: also a task that never stops running saves up */
+#define MUS_EXIT_NO_DAEMON 1ll           /* mus_exit.code: nobody has looked for orphan_ns */
 
 /* ---- events: kernel half -> userspace -------------------------------------------------------- */
 
@@ -253,6 +254,22 @@ struct mus_abi_info {
 enum mus_config_flag {
 	MUS_CONFIG_IDLE_DIRECT = 1 << 0, /* a waking task takes an idle CPU without asking */
 	MUS_CONFIG_DFL_CGROUPS = 1 << 1, /* no EXT_GROUP_SCHED: read the cgroup from the task itself */
+	MUS_CONFIG_PARTIAL = 1 << 2,     /* attached for tasks of the class SCHED_EXT alone */
+};
+
+/*
+ * The daemon, for the kernel half and for the next daemon: it stays when a daemon dies or is replaced.
+ * Writer: userspace.
+ */
+struct mus_daemon {
+	__u64 looks;            /* rises each time that userspace looks: once a second at least */
+	__u64 adopted;          /* times that a daemon took over while the kernel half went on */
+	__u64 stall_total_ns;   /* times that the kernel half went on alone, added up, until userspace looked again */
+	__u64 stall_longest_ns;
+	__s32 replaced_by;      /* thread group, in the root PID namespace, that asks the daemon to hand over; 0: none */
+	__u32 reserved;
+	__u64 reserved_more[3];
+	char version[64];       /* of the daemon; ends with 0 */
 };
 
 struct mus_shared {
@@ -263,7 +280,7 @@ struct mus_shared {
 	__u32 event_mask;      /* MUS_EVENT_BIT() of the kinds that the policy wants */
 	__u32 shard_count;
 	__u32 cpu_count;       /* CPU numbers in use are below this */
-	__s32 daemon_tgid;     /* in the root PID namespace; 0: none */
+	__s32 daemon_tgid;     /* in the root PID namespace; 0: none. The kernel half writes 0 when it is gone */
 	__u32 low_water;       /* ask userspace for more when no more than this many tasks are queued */
 	__u64 slice_ns;        /* for runs that userspace has not decided on */
 	__u64 hold_ns;         /* how long a CPU waits for userspace while tasks are held */
@@ -271,7 +288,8 @@ struct mus_shared {
 	__u64 rescue_ns;       /* nobody stays on the held queue longer than this */
 	__u64 report_ns;       /* run time that is collected before a REPORT event */
 	__u64 batch_ns;        /* longest time that an event waits for userspace to look */
-	__u64 reserved_config[6];
+	__u64 orphan_ns;       /* without a daemon that looks, the kernel half ends itself after this long; 0: never */
+	__u64 reserved_config[5];
 
 	/* State. Writer: kernel half, but where said otherwise. */
 	__u64 asked_ns;        /* when userspace was woken and has not looked since; 0: not waiting. Userspace
@@ -287,7 +305,8 @@ struct mus_shared {
 	struct mus_exit exit;
 	__u64 resyncs;         /* times that the resync program ran */
 	__u64 reserved_exit[5];
-	struct mus_shard shards[MUS_MAX_SHARDS]; /* these three start on a cache line */
+	struct mus_daemon daemon; /* this and the next three start on a cache line */
+	struct mus_shard shards[MUS_MAX_SHARDS];
 	struct mus_cpu cpus[MUS_MAX_CPUS];
 	struct mus_counters counters[MUS_MAX_CPUS];
 };
@@ -380,6 +399,10 @@ MUS_ASSERT_AT(mus_exit, code, 8);
 MUS_ASSERT_AT(mus_exit, reason, 16);
 MUS_ASSERT_AT(mus_exit, message, 144);
 
+MUS_ASSERT(sizeof(struct mus_daemon) == 128);
+MUS_ASSERT_AT(mus_daemon, replaced_by, 32);
+MUS_ASSERT_AT(mus_daemon, version, 64);
+
 MUS_ASSERT(sizeof(struct mus_abi_info) == 24);
 MUS_ASSERT(sizeof(struct mus_call) == 32);
 MUS_ASSERT_AT(mus_call, result, 4);
@@ -390,10 +413,12 @@ MUS_ASSERT_AT(mus_call, weight, 24);
 MUS_ASSERT_AT(mus_shared, flags, 8);
 MUS_ASSERT_AT(mus_shared, daemon_tgid, 24);
 MUS_ASSERT_AT(mus_shared, slice_ns, 32);
+MUS_ASSERT_AT(mus_shared, orphan_ns, 80);
 MUS_ASSERT_AT(mus_shared, asked_ns, 128);
 MUS_ASSERT_AT(mus_shared, exit, 192);
-MUS_ASSERT_AT(mus_shared, shards, 1408);
-MUS_ASSERT_AT(mus_shared, cpus, 1408 + 64 * MUS_MAX_SHARDS);
-MUS_ASSERT_AT(mus_shared, counters, 1408 + 64 * MUS_MAX_SHARDS + 128 * MUS_MAX_CPUS);
+MUS_ASSERT_AT(mus_shared, daemon, 1408);
+MUS_ASSERT_AT(mus_shared, shards, 1536);
+MUS_ASSERT_AT(mus_shared, cpus, 1536 + 64 * MUS_MAX_SHARDS);
+MUS_ASSERT_AT(mus_shared, counters, 1536 + 64 * MUS_MAX_SHARDS + 128 * MUS_MAX_CPUS);
 
 #endif /* MUS_ABI_H */

@@ -31,7 +31,7 @@ TEST(Abi, CAndCppSeeTheSameLayoutAndValues) {
 template <typename T>
 class AbiRecord : public testing::Test {};
 using Records = testing::Types<mus_event, mus_decision, mus_counters, mus_cpu, mus_shard, mus_cgroup, mus_exit,
-                               mus_abi_info, mus_call, mus_shared>;
+                               mus_abi_info, mus_call, mus_daemon, mus_shared>;
 TYPED_TEST_SUITE(AbiRecord, Records);
 
 TYPED_TEST(AbiRecord, HasNoPadding) { EXPECT_TRUE(std::has_unique_object_representations_v<TypeParam>); }
@@ -47,6 +47,7 @@ TEST(Abi, RecordsOfTheRingsKeepTheirSizes) {
 }
 
 TEST(Abi, SharedArraysStartOnACacheLine) {
+  EXPECT_EQ(offsetof(mus_shared, daemon) % 64, 0u);
   EXPECT_EQ(offsetof(mus_shared, shards) % 64, 0u);
   EXPECT_EQ(offsetof(mus_shared, cpus) % 64, 0u);
   EXPECT_EQ(offsetof(mus_shared, counters) % 64, 0u);

@@ -29,6 +29,7 @@ class FakePort : public Port {
   const Snapshot* snapshot() override { return snapshot_.get(); }
   Totals totals() override { return counted; }
   bool ended() override { return has_ended; }
+  bool pinned() override { return is_pinned; }
   std::optional<WaitBuckets> waits(CgroupId id) override {
     ++waits_asked;
     auto it = wait_buckets.find(id);
@@ -67,6 +68,7 @@ class FakePort : public Port {
   std::size_t waits_asked = 0;
   bool full = false;
   bool has_ended = false;
+  bool is_pinned = true;
 
  private:
   std::unique_ptr<Snapshot> snapshot_;

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
-from help_pages import MUSCTL, SOURCE, musctl_pages
+from help_pages import DAEMON, MUSCTL, SOURCE, musctl_pages, read_page
 
 COMPLETION = SOURCE / "tools" / "completion"
 
@@ -67,10 +67,30 @@ class BashTest(unittest.TestCase):
         self.assertEqual(self.complete("weight", "set", "/redis", "400", ""), [])
 
 
+class DaemonBashTest(unittest.TestCase):
+    def complete(self, *words):
+        script = f"""
+            source {COMPLETION}/mus-userland.bash
+            COMP_WORDS=(mus-userland "$@") COMP_CWORD=$#
+            _mus_userland
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        run = subprocess.run(["bash", "--norc", "-c", script, "bash", *words], capture_output=True, text=True, check=False)
+        self.assertEqual(run.stderr, "")
+        return run.stdout.split()
+
+    def test_flags_and_policies(self):
+        self.assertEqual(self.complete("--rep"), ["--replace"])
+        self.assertEqual(self.complete("--policy", ""), ["vtime", "fifo"])
+        self.assertEqual(self.complete("--orphan-sec", ""), [])
+        self.assertEqual(self.complete("--replace", "--no"), ["--no-pin"])
+
+
 class SyntaxTest(unittest.TestCase):
     def test_each_shell_can_read_its_own(self):
-        for shell, file in (("bash", "musctl.bash"), ("zsh", "_musctl"), ("fish", "musctl.fish")):
-            with self.subTest(shell=shell):
+        for shell, file in (("bash", "musctl.bash"), ("zsh", "_musctl"), ("fish", "musctl.fish"),
+                            ("bash", "mus-userland.bash"), ("zsh", "_mus-userland"), ("fish", "mus-userland.fish")):
+            with self.subTest(shell=shell, file=file):
                 if not shutil.which(shell):
                     self.skipTest(f"{shell} is not installed")
                 run = subprocess.run([shell, "-n", COMPLETION / file], capture_output=True, text=True, check=False)
@@ -89,6 +109,15 @@ class CompletenessTest(unittest.TestCase):
                         self.assertIn(wanted, text, f"{file}: {' '.join(page.command)}")
                 for name in page.subcommands:
                     self.assertTrue(re.search(rf"\b{name}\b", text), f"{file}: {name}")
+
+    def test_every_flag_of_the_daemon_is_completed(self):
+        self.assertTrue(DAEMON.exists(), "mus-userland is not built; MUS_BUILD_DIR names the build tree")
+        flags = [flag for flag in read_page(DAEMON).flags if flag.startswith("--")]
+        self.assertIn("--replace", flags)
+        for file in ("mus-userland.bash", "_mus-userland", "mus-userland.fish"):
+            text = (COMPLETION / file).read_text()
+            known = set(re.findall(r"-l ([a-z-]+)" if file.endswith("fish") else r"--([a-z][a-z-]+)", text))
+            self.assertEqual(known, {flag[2:] for flag in flags}, file)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,24 @@ std::string numbers(const Json& object, std::initializer_list<const char*> names
   return text.empty() ? "none" : text;
 }
 
+/// "pinned, adopted 2 times, ends itself after 60 s without a daemon"
+std::string kernel_half_text(const Json& half) {
+  if (!is_true(half, "pinned")) return "not pinned: it ends with the daemon";
+  auto adopted = count(half, "adopted");
+  double orphan_s = number_or(half, "orphan_s", 0);
+  return "pinned, adopted " + grouped(adopted) + (adopted == 1 ? " time" : " times") + ", without a daemon it " +
+         (orphan_s > 0 ? "ends itself after " + duration_text(orphan_s) : "goes on for ever");
+}
+
+/// "2 (0.84 s in all, the longest 0.81 s)"
+std::string stalls_text(const Json& counters, const Json& stalls) {
+  std::string text = grouped(count(counters, "stalls"));
+  double total_ms = number_or(stalls, "total_ms", 0);
+  if (total_ms <= 0) return text;
+  return text + " (" + fixed(total_ms / 1e3, 2) + " s in all, the longest " +
+         fixed(number_or(stalls, "longest_ms", 0) / 1e3, 2) + " s)";
+}
+
 }  // namespace
 
 Result<int> hello(Session& session, const Arguments&) {
@@ -77,11 +95,12 @@ Result<int> status(Session& session, const Arguments&) {
   line("cgroups", grouped(count(now, "cgroups")) +
                       " known, weights set through mus: " + grouped(count(now, "weights_set")));
   line("tasks", numbers(inside(now, "tasks"), {"known", "running", "held", "queued", "local", "kernel"}));
+  if (find_field(now, "kernel_half")) line("kernel half", kernel_half_text(inside(now, "kernel_half")));
   const Json& counters = inside(now, "counters");
   line("so far", "decisions " + grouped(count(counters, "decisions")) + ", events " +
                      grouped(count(counters, "events")) + ", events lost " +
                      grouped(count(counters, "events_lost")) + ", stalls " +
-                     grouped(count(counters, "stalls")) + ", rescued " + grouped(count(counters, "rescued")));
+                     stalls_text(counters, inside(now, "stalls")) + ", rescued " + grouped(count(counters, "rescued")));
   line("runs", numbers(inside(counters, "runs"),
                        {"decided", "standing", "resumed", "idle", "held", "fallback", "kernel", "daemon"}));
   line("refused", numbers(inside(counters, "refused"), {}));

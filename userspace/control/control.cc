@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/control.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <span>
 #include <utility>
@@ -17,6 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kLookEvery =
     milliseconds(500);  // the fallback order follows the policy's shares; the kernel may have ended it
+constexpr auto kLateDoor = std::chrono::seconds(15);
 
 std::optional<CgroupFs> open_cgroupfs(DaemonFacts& facts) {
   auto mount = cgroup_mount();
@@ -31,9 +36,13 @@ std::optional<CgroupFs> open_cgroupfs(DaemonFacts& facts) {
   return std::move(*fs);
 }
 
+std::string no_scx_stats(const Error& error) {
+  return "scxtop and OpenMetrics see nothing of mus: " + error.what;
+}
+
 }  // namespace
 
-Result<Doors> open_doors(const Options& options) {
+Result<Doors> open_doors(const Options& options, bool replacing) {
   Doors doors;
   if (!options.socket_group.empty()) {
     auto group = find_group(options.socket_group);
@@ -41,14 +50,17 @@ Result<Doors> open_doors(const Options& options) {
     doors.group = *group;
   }
   if (options.socket.empty()) return doors;
-  auto control = Listener::open(options.socket, doors.group);
+  auto control = replacing ? Listener::open_beside(options.socket, doors.group)
+                           : Listener::open(options.socket, doors.group);
   if (!control) return std::unexpected(control.error());
   doors.control.emplace(std::move(*control));
+  doors.replacing = replacing;
+  if (replacing) return doors;
   auto scx_stats = Listener::open(ScxStats::kPath, doors.group);
   if (scx_stats) {
     doors.scx_stats.emplace(std::move(*scx_stats));
   } else {
-    doors.notes.push_back("scxtop and OpenMetrics see nothing of mus: " + scx_stats.error().what);
+    doors.notes.push_back(no_scx_stats(scx_stats.error()));
   }
   return doors;
 }
@@ -64,17 +76,27 @@ Control::Control(const Options& options, KernelHalf& kernel, Loop& loop, const K
       commands_(std::move(facts), port_, fs_ ? &*fs_ : nullptr, store_, shelf, server_),
       scx_stats_(commands_.stats(), server_) {
   if (fs_) watch_.emplace(*fs_, port_);
-  if (doors.control) server_.add(std::move(*doors.control), doors.group, commands_);
+  group_ = doors.group;
+  if (doors.control) control_.emplace(std::move(*doors.control));
   if (doors.scx_stats) server_.add(std::move(*doors.scx_stats), doors.group, scx_stats_);
   for (std::string& note : doors.notes)
     commands_.add_note(std::move(note));
+  if (doors.replacing) late_until_ = Clock::now() + kLateDoor;
+}
+
+Result<void> Control::check() const {
+  if (options_.state.empty()) return {};
+  if (!make_folders(options_.state))
+    return fail("--state " + options_.state + ": its folder cannot be made", "choose another, or --state ''",
+                kExitUsage);
+  if (::access(std::filesystem::path(options_.state).parent_path().c_str(), W_OK | X_OK))
+    return fail("--state " + options_.state + ": its folder cannot be written", "choose another, or --state ''",
+                kExitUsage);
+  return {};
 }
 
 Result<void> Control::start() {
   Moment now = Moment::now();
-  if (!options_.state.empty() && !make_folders(options_.state))
-    return fail("--state " + options_.state + ": its folder cannot be made", "choose another, or --state ''",
-                kExitUsage);
   std::vector<SetWeight> given;
   for (const WeightOption& option : options_.weights)
     given.push_back({.id = option.id, .path = option.path, .weight = option.weight});
@@ -82,39 +104,62 @@ Result<void> Control::start() {
     std::fprintf(stderr, "mus-userland: %s\n", note.c_str());
     commands_.add_note(std::move(note));
   }
+  if (control_) {
+    if (auto published = control_->publish(); !published) return published;
+    server_.add(std::move(*control_), group_, commands_);
+    control_.reset();
+  }
   return store_.save(now, true);
 }
 
-void Control::run(int signals) {
+// The daemon that was replaced has it for as long as it takes to end.
+void Control::open_late_door(Clock::time_point now) {
+  if (late_until_ == Clock::time_point{}) return;
+  auto scx_stats = Listener::open(ScxStats::kPath, group_);
+  if (scx_stats) {
+    server_.add(std::move(*scx_stats), group_, scx_stats_);
+  } else if (now < late_until_) {
+    return;
+  } else {
+    commands_.add_note(no_scx_stats(scx_stats.error()));
+  }
+  late_until_ = {};
+}
+
+Control::End Control::run(int signals, ServiceManager& manager) {
   auto now = Clock::now();
   printed_ = port_.totals();
   printed_at_ = now;
   auto every = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.stats_sec));
   print_at_ = options_.stats_sec > 0 ? now + every : Clock::time_point::max();
   while (!port_.ended()) {
-    wait(signals, now);
-    if (polled_.front().revents) return;
+    wait(signals, now, std::min(kLookEvery, manager.interval()));
+    if (polled_.front().revents) return End::kSignal;
+    if (kernel_.pinned() && std::atomic_ref(kernel_.shared().daemon.replaced_by).load()) return End::kReplaced;
     Moment moment = Moment::now();
     now = moment.steady;
+    manager.alive(std::atomic_ref(kernel_.shared().daemon.looks).load(std::memory_order_relaxed), now);
     share_promises();
     commands_.replies(moment);
     commands_.tick(moment);
     if (watch_) watch_->look(now);
     server_.serve(polled_, now);
+    open_late_door(now);
     if (now < print_at_) continue;
     print_line(now);
     print_at_ = std::max(print_at_ + every, now);
   }
+  return End::kEnded;
 }
 
-void Control::wait(int signals, Clock::time_point now) {
+void Control::wait(int signals, Clock::time_point now, milliseconds at_most) {
   loop_.kick();
   polled_.clear();
   polled_.push_back({.fd = signals, .events = POLLIN, .revents = 0});
   polled_.push_back({.fd = loop_.replies_fd(), .events = POLLIN, .revents = 0});
   server_.fill(polled_, now);
   auto until = std::min(commands_.due({.steady = now, .wall = {}}), print_at_);
-  auto wait = std::clamp(ceil<milliseconds>(until - now), milliseconds(0), kLookEvery);
+  auto wait = std::clamp(ceil<milliseconds>(until - now), milliseconds(0), at_most);
   if (auto server = server_.timeout(now)) wait = std::min(wait, *server);
   ::poll(polled_.data(), polled_.size(), static_cast<int>(wait.count()));
 }
@@ -151,7 +196,6 @@ void Control::finish() {
   Moment now = Moment::now();
   commands_.replies(now);
   commands_.weights().finish(now);
-  write_json();
 }
 
 void Control::write_json() {

@@ -12,6 +12,7 @@
 #include "control/live_port.h"
 #include "control/scx_stats.h"
 #include "control/server.h"
+#include "control/service_manager.h"
 #include "control/weights.h"
 #include "options.h"
 
@@ -22,11 +23,13 @@ struct Doors {
   std::optional<Listener> control;    ///< none: --socket ''
   std::optional<Listener> scx_stats;  ///< none: somebody else has it
   std::optional<gid_t> group;
+  bool replacing = false;
   std::vector<std::string> notes;  ///< for `status`
 };
 
+/// `replacing`: another daemon still has them; Control::start() takes their place.
 /// Errors: kExitUsage, kExitBusy: the control socket cannot be made. That of scx_stats is a convenience: a note.
-[[nodiscard]] Result<Doors> open_doors(const Options& options);
+[[nodiscard]] Result<Doors> open_doors(const Options& options, bool replacing);
 
 /// What the control thread does while the scheduler runs: serves the sockets, keeps the weights that were
 /// set, prints figures, and hands the policy's shares to the kernel half.
@@ -36,21 +39,29 @@ class Control {
   Control(const Options& options, KernelHalf& kernel, Loop& loop, const KernelBtf& btf, DaemonFacts facts,
           PolicyShelf& shelf, Doors doors);
 
-  /// Gives the scheduler thread the weights of the command line and of the last run. After Loop::start().
+  /// Whether the state file can be written: before anything is taken over. Errors: kExitUsage.
+  [[nodiscard]] Result<void> check() const;
+  /// Gives the scheduler thread the weights of the command line and of the last run, and opens the doors. After
+  /// Loop::start().
   /// Errors: kExitUsage: the state file cannot be written.
   [[nodiscard]] Result<void> start();
-  /// Returns when a signal has come or the kernel has ended the scheduler.
-  void run(int signals);
-  /// After the scheduler thread has ended.
+
+  enum class End : std::uint8_t { kSignal, kEnded, kReplaced };
+  /// Returns when a signal has come, the kernel has ended the scheduler, or another daemon wants to take over.
+  /// May be called again.
+  [[nodiscard]] End run(int signals, ServiceManager& manager);
+  /// After the scheduler thread has ended: the weights are kept.
   void finish();
+  /// After that, and after nothing is scheduled by this daemon any more.
+  void write_json();
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void wait(int signals, Clock::time_point now);
+  void wait(int signals, Clock::time_point now, std::chrono::milliseconds at_most);
   void share_promises();
   void print_line(Clock::time_point now);
-  void write_json();
+  void open_late_door(Clock::time_point now);
 
   const Options& options_;
   KernelHalf& kernel_;
@@ -59,6 +70,9 @@ class Control {
   std::optional<CgroupFs> fs_;
   std::optional<CgroupWatch> watch_;
   WeightStore store_;
+  std::optional<Listener> control_;   // until start()
+  std::optional<gid_t> group_;
+  Clock::time_point late_until_{};    // the socket of scx_stats is still another daemon's
   Server server_;
   Commands commands_;
   ScxStats scx_stats_;

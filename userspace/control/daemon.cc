@@ -20,6 +20,7 @@
 #include "kernel/fd.h"
 #include "kernel/kernel_half.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/succession.h"
 #include "loop.h"
 #include "policies/registry.h"
 #include "version.h"
@@ -60,7 +61,8 @@ Fd block_signals() {
 }
 
 /// What `status` shows about this machine and this daemon.
-DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const PolicyConfig& config) {
+DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const PolicyConfig& config,
+                     const std::vector<std::string>& notes) {
   DaemonFacts facts{.version = MUS_VERSION_STRING,
                     .kernel = kernel.release,
                     .pid = ::getpid(),
@@ -68,7 +70,7 @@ DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const Pol
                     .config = config,
                     .policy = options.policy,
                     .settings = options.settings,
-                    .notes = {},
+                    .notes = notes,
                     .started = std::chrono::steady_clock::now()};
   if (!kernel.cgroup_callbacks)
     facts.notes.push_back("cgroups come from cgroupfs, not from the kernel's callbacks: cpu.weight is read once a second");
@@ -77,11 +79,61 @@ DaemonFacts facts_of(const Options& options, const KernelInfo& kernel, const Pol
   return facts;
 }
 
+KernelSettings settings_of(const Options& options, const Policy& policy) {
+  KernelSettings settings{.slice = options.slice, .hold = options.hold, .stall = options.stall, .orphan = options.orphan};
+  settings.event_mask = policy.wanted_events();
+  settings.exit_dump_bytes = options.exit_dump_bytes;
+  settings.partial = options.partial;
+  return settings;
+}
+
+void print_sizes(const KernelHalf& kernel) {
+  for (const auto& program : kernel.program_sizes())
+    std::fprintf(stderr, "program %-24s %6u instructions, %8u verified\n", program.name.c_str(), program.instructions,
+                 program.verified);
+}
+
+/// From the end of the scheduler on. Returns the exit code.
+int finish(KernelHalf& kernel, Loop& loop, Control& control, const KernelBtf& btf, const Options& options) {
+  bool evicted = read_exit(kernel, btf).ended;
+  kernel.detach();
+  loop.stop();
+  control.finish();
+  control.write_json();
+  ExitReport exit = read_exit(kernel, btf);
+  std::fprintf(stderr, "mus-userland: ended; the kernel says %s\n", exit.ended ? exit.text.c_str() : "nothing");
+  if (evicted && exit.abandoned)
+    std::fprintf(stderr,
+                 "mus-userland: this daemon had been stopped for longer than --orphan-sec %lld, so that the kernel half has "
+                 "ended itself; start it again\n",
+                 static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(options.orphan).count()));
+  if (auto left = counts_left(kernel.shared()); !left.empty())
+    std::fprintf(stderr, "mus-userland: the kernel half has lost count: %s; please report this\n", left.c_str());
+  return exit.error || (evicted && exit.abandoned) ? kExitEvicted : kExitOk;
+}
+
+/// Leaves the kernel half to the daemon that asks for it. False: that one did not come, and we go on.
+bool hand_over(Succession& succession, Loop& loop, Control& control) {
+  std::int32_t next = succession.kernel().shared().daemon.replaced_by;
+  loop.stop();
+  control.finish();  // the next one reads the weights
+  if (succession.hand_over()) {
+    std::fprintf(stderr, "mus-userland: replaced by pid %d, which goes on\n", next);
+    return true;
+  }
+  std::fprintf(stderr, "mus-userland: pid %d asked to take over and did not come: this daemon goes on\n", next);
+  return false;
+}
+
 }  // namespace
 
 int run_daemon(const Options& given) {
   Options options = given;
   libbpf_log::install(options.verbose);
+  if (auto good = check_machine(); !good) return report(good.error());
+  auto begun = Succession::begin({.pin = options.pin, .replace = options.replace});
+  if (!begun) return report(begun.error());
+  Succession& succession = **begun;
   auto kernel_info = probe_kernel();
   if (!kernel_info) return report(kernel_info.error());
   if (auto found = find_weight_cgroups(options); !found) return report(found.error());
@@ -97,41 +149,43 @@ int run_daemon(const Options& given) {
   Policy& policy = shelf.add(std::move(*made));
   Policy& spare = shelf.add((*find_policy("fifo"))->make(config));
   PolicyDriver driver(policy, config, {.horizon = config.slice * 2}, {.tasks = options.max_tasks});
-  auto doors = open_doors(options);
+
+  if (auto prepared = succession.prepare(*kernel_info, settings_of(options, policy)); !prepared)
+    return report(prepared.error());
+  KernelHalf& kernel = succession.kernel();
+  for (const std::string& note : succession.notes()) std::fprintf(stderr, "mus-userland: %s\n", note.c_str());
+  if (options.verbose) print_sizes(kernel);
+  auto doors = open_doors(options, succession.kind() == Succession::Kind::kReplacing);
   if (!doors) return report(doors.error());
 
-  KernelSettings settings{.slice = options.slice, .hold = options.hold, .stall = options.stall};
-  settings.event_mask = policy.wanted_events();
-  settings.exit_dump_bytes = options.exit_dump_bytes;
-  settings.partial = options.partial;
-  auto kernel = KernelHalf::load(*kernel_info, settings);
-  if (!kernel) return report(kernel.error());
-
-  if (options.verbose) {
-    for (const auto& program : (*kernel)->program_sizes())
-      std::fprintf(stderr, "program %-24s %6u instructions, %8u verified\n", program.name.c_str(), program.instructions,
-                   program.verified);
-  }
-
   Fd signals = block_signals();
-  Loop loop(**kernel, driver, spare, options.chaos);
-  Control control(options, **kernel, loop, kernel_info->btf, facts_of(options, *kernel_info, config), shelf, std::move(*doors));
+  Loop loop(kernel, driver, spare, options.chaos);
+  Control control(options, kernel, loop, kernel_info->btf, facts_of(options, *kernel_info, config, succession.notes()), shelf,
+                  std::move(*doors));
   if (auto locked = lock_memory(); !locked) return report(locked.error());
+  if (auto good = control.check(); !good) return report(good.error());
+  auto taken = succession.take_over([&](const mus_event& event) { driver.on_event(event); });
+  if (!taken) return report(taken.error());
+  if (succession.kind() != Succession::Kind::kLoaded) driver.charge_from(kernel.commit());
   if (auto started = loop.start(); !started) return report(started.error());
   if (auto started = control.start(); !started) return report(started.error());
-  if (auto attached = (*kernel)->attach(); !attached) return report(attached.error());
+  if (auto attached = succession.attach(); !attached) return report(attached.error());
+  if (!taken->empty()) std::fprintf(stderr, "mus-userland: %s\n", taken->c_str());
   std::fprintf(stderr, "mus-userland: policy %s schedules this machine (kernel %s, %u CPUs); Ctrl-C ends it\n",
                options.policy.c_str(), kernel_info->release.c_str(), online);
 
-  control.run(signals.get());
-  (*kernel)->detach();
-  loop.stop();
-  control.finish();
-  ExitReport exit = read_exit(**kernel, kernel_info->btf);
-  std::fprintf(stderr, "mus-userland: ended; the kernel says %s\n", exit.ended ? exit.text.c_str() : "nothing");
-  if (auto left = counts_left((*kernel)->shared()); !left.empty())
-    std::fprintf(stderr, "mus-userland: the kernel half has lost count: %s; please report this\n", left.c_str());
-  return exit.error ? kExitEvicted : kExitOk;
+  ServiceManager manager;
+  manager.ready("policy " + options.policy + " schedules this machine");
+  for (;;) {
+    if (control.run(signals.get(), manager) != Control::End::kReplaced) {
+      manager.stopping("the kernel's own scheduler takes over");
+      return finish(kernel, loop, control, kernel_info->btf, options);
+    }
+    if (hand_over(succession, loop, control)) break;
+    if (auto started = loop.start(); !started) return report(started.error());
+  }
+  control.write_json();
+  return kExitOk;
 }
 
 }  // namespace mus

@@ -66,7 +66,23 @@ Result<void> make_folders(const std::string& path) {
   return {};
 }
 
-Result<Listener> Listener::open(const std::string& path, std::optional<gid_t> group) {
+Result<Listener> Listener::open(const std::string& path, std::optional<gid_t> group) { return make(path, group); }
+
+Result<Listener> Listener::open_beside(const std::string& path, std::optional<gid_t> group) {
+  auto listener = make(path + ".next", group);
+  if (listener) listener->later_ = path;
+  return listener;
+}
+
+Result<void> Listener::publish() {
+  if (later_.empty()) return {};
+  if (::rename(path_.c_str(), later_.c_str()))
+    return fail("the socket " + later_ + " cannot be made: " + why(), "choose another --socket", kExitUsage);
+  path_ = std::exchange(later_, {});
+  return {};
+}
+
+Result<Listener> Listener::make(const std::string& path, std::optional<gid_t> group) {
   auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
   if (auto made = make_folders(path); !made) return std::unexpected(made.error());
@@ -96,6 +112,7 @@ Result<Listener> Listener::open(const std::string& path, std::optional<gid_t> gr
 Listener::Listener(Listener&& other) noexcept
     : socket_(std::move(other.socket_)),
       path_(std::exchange(other.path_, {})),
+      later_(std::exchange(other.later_, {})),
       device_(other.device_),
       inode_(other.inode_) {}
 

@@ -23,6 +23,10 @@ class Listener {
  public:
   /// `group`: its members may connect too (mode 0660); none: root alone (0600).
   [[nodiscard]] static Result<Listener> open(const std::string& path, std::optional<gid_t> group);
+  /// The same beside the socket of a daemon that still listens at `path`: nobody finds it before publish().
+  [[nodiscard]] static Result<Listener> open_beside(const std::string& path, std::optional<gid_t> group);
+  /// Takes the place of what is at the path, in one step.
+  [[nodiscard]] Result<void> publish();
   ~Listener();
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&&) = delete;
@@ -41,8 +45,10 @@ class Listener {
 
  private:
   Listener() = default;
+  [[nodiscard]] static Result<Listener> make(const std::string& path, std::optional<gid_t> group);
   Fd socket_;
   std::string path_;
+  std::string later_;  // where publish() puts it
   dev_t device_ = 0;  // of the file that was made
   ino_t inode_ = 0;
 };

@@ -19,6 +19,7 @@ class LivePort : public Port {
   [[nodiscard]] const Snapshot* snapshot() override { return loop_.snapshot(); }
   [[nodiscard]] Totals totals() override { return read_totals(kernel_.shared()); }
   [[nodiscard]] bool ended() override { return read_exit(kernel_, btf_).ended; }
+  [[nodiscard]] bool pinned() override { return kernel_.pinned(); }
   [[nodiscard]] std::optional<WaitBuckets> waits(CgroupId id) override { return kernel_.waits(id); }
   [[nodiscard]] DaemonUsage usage() override { return read_usage(); }
 

@@ -36,6 +36,8 @@ class Port {
   [[nodiscard]] virtual Totals totals() = 0;
   /// The kernel half has ended.
   [[nodiscard]] virtual bool ended() = 0;
+  /// The kernel half outlives this daemon.
+  [[nodiscard]] virtual bool pinned() = 0;
   /// None: it is not measured.
   [[nodiscard]] virtual std::optional<WaitBuckets> waits(CgroupId id) = 0;
   [[nodiscard]] virtual DaemonUsage usage() = 0;

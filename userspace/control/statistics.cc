@@ -46,6 +46,10 @@ Totals read_totals(const mus_shared& shared) {
   // long as that one stands, the kernel half decides. Our own clock cannot be compared with asked_ns.
   std::uint64_t asked = read(shared.asked_ns);
   totals.stalled = asked && read(shared.stalled_ns) == asked;
+  totals.adopted = read(shared.daemon.adopted);
+  totals.stall_total = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_total_ns))};
+  totals.stall_longest = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_longest_ns))};
+  totals.orphan = Duration{static_cast<Duration::rep>(read(shared.orphan_ns))};
   return totals;
 }
 

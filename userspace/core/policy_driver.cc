@@ -157,6 +157,7 @@ void PolicyDriver::on_task_event(const mus_event& event) {
 void PolicyDriver::account(Task& task, const mus_event& event) {
   if (!event.run_ns) return;
   Duration ran{std::min<std::uint64_t>(event.run_ns, to_ns(Duration{10s}))};
+  if (charged_from_ != Time{}) ran = std::clamp(now_ - charged_from_, Duration::zero(), ran);
   task.burst += ran;
   task.cgroup->run_time += ran;
   ask([&] { policy_->task_ran(task, ran, now_); });

@@ -65,6 +65,9 @@ class PolicyDriver {
   /// cpu.weight of a cgroup, where no event tells it.
   void set_kernel_weight(CgroupId id, std::uint32_t weight);
 
+  /// No task is charged for what it ran before: nobody's debt, since the kernel half went on alone then.
+  void charge_from(Time began) { charged_from_ = began; }
+
   /// Replaces the policy. The new one is told of all cgroups and handed every task that waits; returns how many.
   std::uint32_t use(Policy& next);
   /// The policy has thrown, or decided only nonsense for too long: it should be replaced.
@@ -115,6 +118,7 @@ class PolicyDriver {
   bool failed_ = false;
   Duration average_run_{};
   Time now_{};
+  Time charged_from_{};
 };
 
 }  // namespace mus

@@ -11,6 +11,7 @@ ExitReport read_exit(KernelHalf& kernel, const KernelBtf& btf) {
   if (!kind) return {};
   ExitReport report{.ended = true};
   report.error = kind >= btf.enum_value("scx_exit_kind", "SCX_EXIT_ERROR").value_or(1024);
+  report.abandoned = !report.error && exit.code == MUS_EXIT_NO_DAEMON;
   auto name = btf.enum_name("scx_exit_kind", kind);
   report.text = (name.empty() ? "kind " + std::to_string(kind) : name) + ": " + exit.reason;
   if (exit.message[0]) report.text += std::string(" (") + exit.message + ")";

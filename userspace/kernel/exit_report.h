@@ -12,6 +12,7 @@ namespace mus {
 struct ExitReport {
   bool ended = false;  ///< false: it still runs
   bool error = false;  ///< the kernel ended it because of a fault
+  bool abandoned = false;  ///< the kernel half ended itself, since no daemon had looked for long
   std::string text;    ///< kind, reason, message and, if it was an error, the dump
 };
 

@@ -4,14 +4,20 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <span>
+#include <thread>
 
 #include "exit_code.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/pinned.h"
+#include "version.h"
 
 extern "C" {
 [[gnu::visibility("hidden")]] extern const unsigned char mus_bpf_object_start[];
@@ -49,9 +55,48 @@ T* initial_data(bpf_object* object, const char* name) {
   return data && bytes >= sizeof(T) ? static_cast<T*>(data) : nullptr;
 }
 
-int program_fd(const bpf_object* object, const char* name) {
-  bpf_program* program = bpf_object__find_program_by_name(object, name);
-  return program ? bpf_program__fd(program) : -1;
+Fd copy(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+Fd part_of(const bpf_object* object, const Part& part) {
+  if (!part.program) return copy(bpf_object__find_map_fd_by_name(object, part.name));
+  bpf_program* program = bpf_object__find_program_by_name(object, part.name);
+  return copy(program ? bpf_program__fd(program) : -1);
+}
+
+MapShape shape_of(const Fd& map) {
+  bpf_map_info info{};
+  __u32 bytes = sizeof(info);
+  if (bpf_map_get_info_by_fd(map.get(), &info, &bytes)) return {};
+  return {.type = info.type, .key_bytes = info.key_size, .value_bytes = info.value_size, .entries = info.max_entries};
+}
+
+/// What the read-only data of a pinned object says that it is; zeros if that cannot be read.
+mus_abi_info abi_of(const Fd& map) {
+  mus_abi_info abi{};
+  std::vector<std::byte> value(shape_of(map).value_bytes);
+  std::uint32_t key = 0;
+  if (value.size() >= sizeof(abi) && bpf_map_lookup_elem(map.get(), &key, value.data()) == 0)
+    std::memcpy(&abi, value.data(), sizeof(abi));
+  return abi;
+}
+
+std::uint32_t config_flags(const KernelInfo& kernel, const KernelSettings& settings) {
+  std::uint32_t flags = MUS_CONFIG_IDLE_DIRECT;
+  if (!kernel.cgroup_callbacks) flags |= MUS_CONFIG_DFL_CGROUPS;
+  if (settings.partial) flags |= MUS_CONFIG_PARTIAL;
+  return flags;
+}
+
+void write_settings(mus_shared& shared, const KernelSettings& settings) {
+  shared.event_mask = settings.event_mask;
+  shared.low_water = settings.low_water;
+  shared.slice_ns = to_ns(settings.slice);
+  shared.hold_ns = to_ns(settings.hold);
+  shared.stall_ns = to_ns(settings.stall);
+  shared.rescue_ns = to_ns(settings.rescue);
+  shared.report_ns = to_ns(settings.report);
+  shared.batch_ns = to_ns(settings.batch);
+  shared.orphan_ns = to_ns(settings.orphan);
 }
 
 Error internal(const std::string& what) {
@@ -61,9 +106,20 @@ Error internal(const std::string& what) {
 }  // namespace
 
 void KernelHalf::Close::operator()(bpf_object* o) const { bpf_object__close(o); }
-void KernelHalf::Close::operator()(bpf_link* l) const { bpf_link__destroy(l); }
 
-KernelHalf::~KernelHalf() { detach(); }
+KernelHalf::~KernelHalf() {
+  if (held_) detach();
+}
+
+// Not every libbpf maps data sections by itself when it loads an object without a skeleton.
+bool KernelHalf::map() {
+  shared_page_ = Mapping::open(fds_.shared.get(), sizeof(mus_shared));
+  dump_page_ = Mapping::open(fds_.exit_dump.get(), MUS_EXIT_DUMP_BYTES);
+  shared_ = shared_page_.as<mus_shared>();
+  if (!shared_ || !dump_page_) return false;
+  tgid_ = run(fds_.hello.get(), {}).pid;
+  return true;
+}
 
 Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, const KernelSettings& settings) {
   std::unique_ptr<KernelHalf> half(new KernelHalf);
@@ -81,20 +137,42 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, c
     return fail("the kernel (" + kernel.release + ") refused the BPF program: " + why,
                 "run again with -v for all that the verifier says", kExitKernel);
   }
-  // Not every libbpf maps data sections by itself when it loads an object without a skeleton.
-  half->shared_page_ = Mapping::open(bpf_object__find_map_fd_by_name(half->object_.get(), ".data.shared"), sizeof(mus_shared));
-  half->dump_page_ = Mapping::open(bpf_object__find_map_fd_by_name(half->object_.get(), ".data.exit_dump"), MUS_EXIT_DUMP_BYTES);
-  half->shared_ = half->shared_page_.as<mus_shared>();
-  half->cgroups_fd_ = bpf_object__find_map_fd_by_name(half->object_.get(), "cgroups");
-  half->commit_fd_ = program_fd(half->object_.get(), "mus_commit");
-  half->resync_fd_ = program_fd(half->object_.get(), "mus_resync");
-  half->weight_fd_ = program_fd(half->object_.get(), "mus_set_effective_weight");
-  int hello_fd = program_fd(half->object_.get(), "mus_hello");
-  if (!half->shared_ || !half->dump_page_ || half->commit_fd_ < 0 || half->resync_fd_ < 0 || half->weight_fd_ < 0 || hello_fd < 0)
-    return std::unexpected(internal("a program or its shared page"));
-  // In a PID namespace getpid() is not what the kernel half sees: ask it.
-  half->shared_->daemon_tgid = half->run(hello_fd, {}).pid;
+  for (const Part& part : kParts) {
+    half->fds_.*part.fd = part_of(half->object_.get(), part);
+    if (!(half->fds_.*part.fd)) return std::unexpected(internal(part.name));
+  }
+  if (!half->map()) return std::unexpected(internal("a shared page"));
+  half->sign();
+  half->hold();
   return half;
+}
+
+Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins& pins, std::string& daemon) {
+  std::unique_ptr<KernelHalf> half(new KernelHalf);
+  KernelFds& fds = half->fds_;
+  for (const Part& part : kParts) {
+    fds.*part.fd = pins.get(part.pin);
+    if (!(fds.*part.fd)) return fail(std::string("it has no ") + part.pin, {}, kExitBusy);
+  }
+  fds.link = pins.get("link");
+  if (!fds.link) return fail("it has no link", {}, kExitBusy);
+  PinnedFacts facts{.abi = abi_of(fds.abi),
+                    .events = shape_of(fds.events),
+                    .decisions = shape_of(fds.decisions),
+                    .cgroups = shape_of(fds.cgroups),
+                    .shared = shape_of(fds.shared),
+                    .exit_dump = shape_of(fds.exit_dump)};
+  if (auto good = check_pinned(facts); !good) return std::unexpected(good.error());
+  if (!half->map()) return fail("its memory cannot be mapped", {}, kExitBusy);
+  daemon = daemon_text(*half->shared_);
+  if (auto good = check_page(*half->shared_); !good) return std::unexpected(good.error());
+  half->pins_ = &pins;
+  half->pinned_ = true;
+  return half;
+}
+
+Result<void> KernelHalf::check(const KernelInfo& kernel, const KernelSettings& settings) const {
+  return check_flags(*shared_, config_flags(kernel, settings));
 }
 
 Result<void> KernelHalf::configure(const KernelInfo& kernel, const KernelSettings& settings) {
@@ -124,18 +202,10 @@ Result<void> KernelHalf::configure(const KernelInfo& kernel, const KernelSetting
   if (topology.cpu_count > MUS_MAX_CPUS)
     return fail("this machine has more than " + std::to_string(MUS_MAX_CPUS) + " CPUs", "raise MUS_MAX_CPUS and build again",
                 kExitKernel);
-  shared->flags = MUS_CONFIG_IDLE_DIRECT |
-                  (kernel.cgroup_callbacks ? 0u : static_cast<std::uint32_t>(MUS_CONFIG_DFL_CGROUPS));
-  shared->event_mask = settings.event_mask;
+  shared->flags = config_flags(kernel, settings);
   shared->cpu_count = topology.cpu_count;
   shared->shard_count = topology.llc_count;
-  shared->low_water = settings.low_water;
-  shared->slice_ns = to_ns(settings.slice);
-  shared->hold_ns = to_ns(settings.hold);
-  shared->stall_ns = to_ns(settings.stall);
-  shared->rescue_ns = to_ns(settings.rescue);
-  shared->report_ns = to_ns(settings.report);
-  shared->batch_ns = to_ns(settings.batch);
+  write_settings(*shared, settings);
   for (std::uint32_t cpu = 0; cpu < topology.cpu_count; ++cpu) {
     shared->cpus[cpu].shard = topology.llc_of[cpu];
     shared->cpus[cpu].online = topology.online[cpu];
@@ -144,10 +214,22 @@ Result<void> KernelHalf::configure(const KernelInfo& kernel, const KernelSetting
   return {};
 }
 
-Result<void> KernelHalf::attach() {
-  bpf_map* ops = bpf_object__find_map_by_name(object_.get(), kOpsMap);
-  link_.reset(bpf_map__attach_struct_ops(ops));
-  if (link_) return {};
+// The link is pinned last: without it the other pins mean nothing, and the next daemon removes them.
+Result<void> KernelHalf::attach(const Pins* pins) {
+  pins_ = pins;
+  for (const Part& part : kParts) {
+    if (!pins) break;
+    if (auto put = pins->put(part.pin, fds_.*part.fd); !put) return put;
+  }
+  bpf_link* link = bpf_map__attach_struct_ops(bpf_object__find_map_by_name(object_.get(), kOpsMap));
+  if (link) {
+    fds_.link = copy(bpf_link__fd(link));
+    bpf_link__destroy(link);  // its own descriptor: ours keeps it attached
+    object_.reset();
+    if (!pins) return {};
+    pinned_ = true;
+    return pins->put("link", fds_.link);
+  }
   if (errno == EBUSY)
     return fail("another sched_ext scheduler was attached this moment", "stop it first", kExitBusy);
   std::string why = shared_->exit.kind ? std::string(shared_->exit.reason) + ": " + shared_->exit.message
@@ -155,10 +237,29 @@ Result<void> KernelHalf::attach() {
   return fail("the kernel did not accept the scheduler: " + why, "run again with -v, and look at dmesg", kExitKernel);
 }
 
-void KernelHalf::detach() { link_.reset(); }
+void KernelHalf::detach() {
+  if (pins_) pins_->clear();
+  if (!fds_.link) return;
+  bpf_link_detach(fds_.link.get());  // others may hold the link; a kernel that cannot do this ends it with the last
+  fds_.link = Fd();
+}
 
-int KernelHalf::events_fd() const { return bpf_object__find_map_fd_by_name(object_.get(), "events"); }
-int KernelHalf::decisions_fd() const { return bpf_object__find_map_fd_by_name(object_.get(), "decisions"); }
+void KernelHalf::sign() {
+  constexpr std::string_view version = MUS_VERSION_STRING;
+  mus_daemon& daemon = shared_->daemon;
+  std::ranges::fill(daemon.version, '\0');
+  std::ranges::copy(version.substr(0, sizeof(daemon.version) - 1), daemon.version);
+  std::atomic_ref(shared_->daemon_tgid).store(tgid_);
+  std::atomic_ref(daemon.looks).fetch_add(1);  // the kernel half need not give up while we prepare
+}
+
+void KernelHalf::unpin(const Pins& pins) {
+  pins.clear();
+  pins_ = nullptr;
+  pinned_ = false;
+}
+
+void KernelHalf::apply(const KernelSettings& settings) { write_settings(*shared_, settings); }
 
 // The kernel writes the context of such a program back to where it came from.
 mus_call KernelHalf::run(int program_fd, mus_call call) const {
@@ -170,13 +271,22 @@ mus_call KernelHalf::run(int program_fd, mus_call call) const {
   return call;
 }
 
-Time KernelHalf::commit() { return time_from_ns(run(commit_fd_, {}).now_ns); }
+Time KernelHalf::commit() { return time_from_ns(run(fds_.commit.get(), {}).now_ns); }
+
+bool KernelHalf::commit_all() {
+  for (int tries = 0; tries < 1000; ++tries) {
+    int result = run(fds_.commit.get(), {}).result;
+    if (result != -EBUSY) return result >= 0;  // else a CPU is at it: it may have begun before our last record
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  return false;
+}
 
 void KernelHalf::resync() {
   for (std::uint32_t shard = 0; shard < shared_->shard_count; ++shard) {
     mus_call call{};
     call.shard = shard;
-    run(resync_fd_, call);
+    run(fds_.resync.get(), call);
   }
 }
 
@@ -184,16 +294,32 @@ void KernelHalf::set_effective_weight(CgroupId id, std::uint32_t weight) {
   mus_call call{};
   call.cgroup_id = raw(id);
   call.weight = weight;
-  run(weight_fd_, call);
+  run(fds_.set_weight.get(), call);
 }
 
 std::optional<KernelHalf::Waits> KernelHalf::waits(CgroupId id) const {
   std::uint64_t key = raw(id);
   mus_cgroup cgroup{};
-  if (bpf_map_lookup_elem(cgroups_fd_, &key, &cgroup)) return {};
+  if (bpf_map_lookup_elem(fds_.cgroups.get(), &key, &cgroup)) return {};
   Waits waits;
   std::ranges::copy(cgroup.waits, waits.begin());
   return waits;
+}
+
+std::vector<KernelHalf::KnownCgroup> KernelHalf::cgroups() const {
+  constexpr std::uint32_t kAtOnce = 1024;
+  std::vector<KnownCgroup> known;
+  std::vector<std::uint64_t> ids(kAtOnce);
+  std::vector<mus_cgroup> values(kAtOnce);
+  std::uint64_t at = 0, next = 0;  // where the kernel goes on
+  for (bool first = true, more = true; more; first = false, at = next) {
+    std::uint32_t count = kAtOnce;
+    more = bpf_map_lookup_batch(fds_.cgroups.get(), first ? nullptr : &at, &next, ids.data(), values.data(), &count,
+                                nullptr) == 0;
+    if (!more && errno != ENOENT) break;  // ENOENT: these are the last
+    for (std::uint32_t i = 0; i < std::min(count, kAtOnce); ++i) known.push_back({CgroupId{ids[i]}, values[i]});
+  }
+  return known;
 }
 
 std::vector<KernelHalf::ProgramSize> KernelHalf::program_sizes() const {

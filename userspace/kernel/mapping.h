@@ -13,8 +13,8 @@ class Mapping {
  public:
   Mapping() = default;
   /// Empty when `fd` cannot be mapped.
-  [[nodiscard]] static Mapping open(int fd, std::size_t bytes) {
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  [[nodiscard]] static Mapping open(int fd, std::size_t bytes, off_t from = 0, bool writable = true) {
+    void* at = ::mmap(nullptr, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, from);
     return at == MAP_FAILED ? Mapping() : Mapping(at, bytes);
   }
   Mapping(Mapping&& other) noexcept : at_(std::exchange(other.at_, nullptr)), bytes_(other.bytes_) {}

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 #include <vector>
 
 #include <mus/abi.h>
@@ -38,6 +40,7 @@ constexpr std::array kNeeded{
     Needed{"scx_bpf_kick_cpu", ""},
     Needed{"scx_bpf_task_cpu", ""},
     Needed{"scx_bpf_error_bstr", ""},
+    Needed{"scx_bpf_exit_bstr", ""},
     Needed{"scx_bpf_dsq_insert", "scx_bpf_dispatch"},
     Needed{"scx_bpf_dsq_insert_vtime", "scx_bpf_dispatch_vtime"},
     Needed{"scx_bpf_dsq_move_to_local", "scx_bpf_consume"},
@@ -112,25 +115,40 @@ Result<void> check_kernel_btf(const KernelBtf& btf, const std::string& release) 
   return {};
 }
 
-Result<KernelInfo> probe_kernel() {
-  std::string release = kernel_release();
+Result<void> check_machine() {
   if (::geteuid() != 0) return fail("mus-userland must run as root", "try: sudo mus-userland", kExitNotRoot);
   if (!fs::exists(kSchedExt))
-    return fail("this kernel (" + release + ") has no sched_ext: " + kSchedExt + " is not there",
+    return fail("this kernel (" + kernel_release() + ") has no sched_ext: " + kSchedExt + " is not there",
                 std::string(kGoodKernels) + ", or see it in a virtual machine with tools/demo", kExitKernel);
+  return {};
+}
+
+Result<KernelInfo> probe_kernel() {
+  std::string release = kernel_release();
   auto btf = KernelBtf::load();
   if (!btf) return std::unexpected(btf.error());
   if (auto good = check_kernel_btf(*btf, release); !good) return std::unexpected(good.error());
-  if (auto state = read_line(kSchedExt + "/state"); state != "disabled") {
-    auto ops = read_line(kSchedExt + "/root/ops");
-    return fail("another sched_ext scheduler is attached: " + (ops.empty() ? "its name is not known" : ops) +
-                    " (state: " + state + ")",
-                ops == "mus" ? "stop the mus-userland that runs already" : "stop it first", kExitBusy);
-  }
   KernelInfo info{.release = release, .btf = std::move(*btf)};
   info.cgroup_callbacks = info.btf.has_member("sched_ext_ops", "cgroup_init");
   info.queued_wakeup = info.btf.enum_value("scx_ops_flags", "SCX_OPS_ALLOW_QUEUED_WAKEUP").has_value();
   return info;
+}
+
+// What is ending or beginning has a moment to come to its end.
+Result<void> check_vacant() {
+  std::string state;
+  for (int tries = 0; tries < 300; ++tries) {
+    state = read_line(kSchedExt + "/state");
+    if (state == "disabled") return {};
+    if (state == "enabled" && tries) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  auto ops = read_line(kSchedExt + "/root/ops");
+  return fail("another sched_ext scheduler is attached: " + (ops.empty() ? "its name is not known" : ops) + " (state: " +
+                  state + ")",
+              ops == "mus" ? "stop the mus-userland that runs already: it is not pinned, so --replace cannot take it over"
+                           : "stop it first",
+              kExitBusy);
 }
 
 Topology read_topology() {

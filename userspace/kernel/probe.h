@@ -18,9 +18,14 @@ struct KernelInfo {
   bool queued_wakeup = false;      ///< SCX_OPS_ALLOW_QUEUED_WAKEUP
 };
 
-/// Errors: not root -> kExitNotRoot; no sched_ext, old or broken BTF -> kExitKernel; a scheduler is attached
-/// already -> kExitBusy. Each says what to do.
+/// Errors: not root -> kExitNotRoot; no sched_ext -> kExitKernel. Each says what to do.
+[[nodiscard]] Result<void> check_machine();
+
+/// Errors: old or broken BTF -> kExitKernel.
 [[nodiscard]] Result<KernelInfo> probe_kernel();
+
+/// Errors: a sched_ext scheduler is attached -> kExitBusy, with its name.
+[[nodiscard]] Result<void> check_vacant();
 
 /// Whether `btf` offers what the kernel half needs; the error names `release` and what to install.
 [[nodiscard]] Result<void> check_kernel_btf(const KernelBtf& btf, const std::string& release);

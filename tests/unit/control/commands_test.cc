@@ -191,6 +191,19 @@ TEST_F(CommandsTest, ModeSaysWhoDecides) {
   EXPECT_EQ(ask(R"({"cmd":"weight.set","cgroup":"/redis","weight":1})")["error"]["code"], "detached");
 }
 
+TEST_F(CommandsTest, StatusSaysHowLongNobodyDecidedAndWhoTookOver) {
+  port_.counted.counters.stalls = 2;
+  port_.counted.stall_total = 841'200us;
+  port_.counted.stall_longest = 812ms;
+  port_.counted.adopted = 3;
+  port_.counted.orphan = 60s;
+  Json status = ask(R"({"cmd":"status"})");
+  EXPECT_EQ(status["stalls"], Json::parse(R"({"count":2,"total_ms":841.2,"longest_ms":812.0})"));
+  EXPECT_EQ(status["kernel_half"], Json::parse(R"({"pinned":true,"adopted":3,"orphan_s":60.0})"));
+  port_.is_pinned = false;
+  EXPECT_EQ(ask(R"({"cmd":"status"})")["kernel_half"]["pinned"], false);
+}
+
 TEST_F(CommandsTest, ASchedulerThatDoesNotAnswerIsNotWaitedForForEver) {
   answers(R"({"cmd":"weight.set","cgroup":"/redis","weight":400,"tag":"t"})");
   tick(4s);

@@ -8,6 +8,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "exit_code.h"
 #include "fakes/temp_folder.h"
@@ -53,6 +54,27 @@ TEST_F(ListenerTest, ReplacesWhatADeadProcessLeft) {
     ASSERT_EQ(::bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
   EXPECT_TRUE(Listener::open(path(), std::nullopt));
+}
+
+TEST_F(ListenerTest, TakesAnothersPlaceInOneStep) {
+  auto first = std::make_unique<Listener>(std::move(*Listener::open(path(), std::nullopt)));
+  auto second = Listener::open_beside(path(), std::nullopt);
+  ASSERT_TRUE(second) << second.error().message();
+  auto connects_to = [&](const Listener& listener) {
+    Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return static_cast<bool>(listener.accept());
+  };
+  EXPECT_TRUE(connects_to(*first));
+  ASSERT_TRUE(second->publish());
+  EXPECT_EQ(second->path(), path());
+  EXPECT_TRUE(connects_to(*second));
+  first.reset();
+  EXPECT_TRUE(connects_to(*second)) << "the one that was replaced removes its own file alone";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path() / "run/mus"), {}), 1);
 }
 
 TEST_F(ListenerTest, LeavesAnothersSocketAlone) {

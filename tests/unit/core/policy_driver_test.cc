@@ -110,6 +110,23 @@ TEST_F(Driver, LearnsHowLongATaskRunsBeforeItSleeps) {
   EXPECT_EQ(task(7).burst, 0ns);
 }
 
+// The kernel half may have gone on alone for a minute, and reports all of that at once.
+TEST_F(Driver, AfterAdoptionATaskIsChargedOnlyForWhatItRanSince) {
+  driver.charge_from(time_from_ns(1'000'000));
+  mus_event e = runnable(7, 1, 10, time_from_ns(1'000'000));
+  e.run_ns = 60'000'000'000;
+  driver.on_event(e);
+  EXPECT_THAT(log(), ElementsAre("ran 7 0", "runnable 7"));
+  e = runnable(8, 1, 10, time_from_ns(1'400'000));
+  e.run_ns = 60'000'000'000;
+  driver.on_event(e);
+  EXPECT_THAT(log(), ElementsAre("ran 8 400000", "runnable 8"));
+  e = runnable(8, 2, 10, time_from_ns(9'000'000));
+  e.run_ns = 3000;
+  driver.on_event(e);
+  EXPECT_EQ(log().front(), "ran 8 3000");
+}
+
 TEST_F(Driver, ChargesRunTimeBeforeItTellsOfTheChange) {
   driver.on_event(runnable(7, 1, 10));
   (void)decide();

@@ -44,7 +44,7 @@ mus-userland --version | grep -q "mus-userland [0-9]" || fail "--version"
 printf 'policy = "fifo"\nslice-us = 2000\n' >/tmp/mus.toml
 mus_start --config /tmp/mus.toml
 grep -q "policy fifo" /tmp/mus.log || fail "--config was not read"
-refused 5 "attached mus stop"
+refused 5 "runs.already pid.$MUS_PID version --replace stop"
 [ "$(state)" = enabled ] || fail "a second daemon disturbed the first"
 mus_stop
 no_kernel_error

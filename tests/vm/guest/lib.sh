@@ -23,15 +23,45 @@ state() { cat /sys/kernel/sched_ext/state; }
 
 # mus_start ARG...: starts the daemon and waits until it schedules.
 mus_start() {
+	: >/tmp/mus.log # now: the shell that begins the daemon may come to it late
 	mus-userland "$@" >/tmp/mus.log 2>&1 &
 	MUS_PID=$!
 	tries=0
-	while [ "$(state)" != enabled ]; do
+	until grep -q "schedules this machine" /tmp/mus.log; do
 		tries=$((tries + 1))
-		[ $tries -lt 200 ] && kill -0 "$MUS_PID" 2>/dev/null || fail "mus did not start"
+		[ $tries -lt 600 ] && kill -0 "$MUS_PID" 2>/dev/null || fail "mus did not start"
+		sleep 0.1
+	done
+	[ "$(state)" = enabled ] || fail "mus has started and sched_ext is $(state)"
+}
+
+# mus_kill: the daemon dies, the kernel half goes on.
+mus_kill() {
+	kill -9 "$MUS_PID"
+	wait "$MUS_PID" 2>/dev/null
+	[ "$(state)" = enabled ] || fail "mus was killed and sched_ext is $(state)"
+}
+
+# status_field NAME: a number of the daemon's status.
+status_field() { musctl --json status | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+
+# await_state STATE SECONDS
+await_state() {
+	tries=0
+	while [ "$(state)" != "$1" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt $(($2 * 10)) ] || fail "sched_ext is $(state), not $1, after $2 s"
 		sleep 0.1
 	done
 }
+
+# random LESS_THAN: a whole number.
+random() { echo $(($(od -An -N4 -tu4 /dev/urandom) % $1)); }
+
+# Milliseconds since the boot.
+now_ms() { sed 's/^\([0-9]*\)\.\([0-9]*\) .*/\1\20/' /proc/uptime; }
+
+sleep_ms() { sleep $(($1 / 1000)).$(printf '%03d' $(($1 % 1000))); }
 
 mus_stop() {
 	kill -TERM "$MUS_PID"

@@ -29,16 +29,16 @@ say "runs by fallback: $(stat_field fallback)"
 
 mus_start
 sleep 1
-kill -9 "$MUS_PID"
+mus_kill
 before=$(wc -l </tmp/beats)
-share a b 3
+share a b 4
 after=$(wc -l </tmp/beats)
 [ $((after - before)) -ge 15 ] || fail "the sleeping task starved after kill -9"
-say "killed with -9: sched_ext is $(state), the sleeper woke $((after - before)) times in 3 s"
-tries=0
-while [ "$(state)" != disabled ] && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+say "killed with -9: sched_ext is $(state), the sleeper woke $((after - before)) times in 4 s"
+expect_near "3:1 without a daemon" "$SHARE" 75 8
 mus_start
-sleep 1
+share a b 4
+expect_near "3:1 after adoption" "$SHARE" 75 5
 mus_stop
 say "started again after kill -9"
 kill_cgroup a

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/adoption.h"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "exit_code.h"
+#include "rings/ring_repair.h"
+
+namespace mus {
+namespace {
+
+std::optional<RingMapping> map_ring(int fd, RingMapping::Direction direction) {
+  bpf_map_info info{};
+  __u32 bytes = sizeof(info);
+  if (bpf_map_get_info_by_fd(fd, &info, &bytes)) return std::nullopt;
+  return RingMapping::open(fd, info.max_entries, direction);
+}
+
+}  // namespace
+
+std::vector<mus_event> cgroup_events(std::vector<KernelHalf::KnownCgroup> cgroups) {
+  std::ranges::stable_sort(cgroups, {}, [](const auto& known) { return known.cgroup.level; });
+  std::vector<mus_event> events;
+  events.reserve(cgroups.size());
+  for (const auto& [id, cgroup] : cgroups) {
+    mus_event event{};
+    event.kind = MUS_EVENT_CGROUP_NEW;
+    event.cgroup_id = raw(id);
+    event.weight = cgroup.weight;
+    event.arg = cgroup.parent_id;
+    events.push_back(event);
+  }
+  return events;
+}
+
+Result<Adoption> adopt(KernelHalf& kernel, const KernelSettings& settings,
+                       const std::function<void(const mus_event&)>& tell) {
+  auto decisions = map_ring(kernel.decisions_fd(), RingMapping::Direction::kToKernel);
+  auto events = map_ring(kernel.events_fd(), RingMapping::Direction::kToUserspace);
+  if (!decisions || !events) return fail("the rings of the kernel half cannot be mapped", "look at ulimit -l");
+  mus_shared& shared = kernel.shared();
+  if (std::atomic_ref(shared.exit.kind).load())
+    return fail("the kernel half has ended meanwhile", "start mus-userland again", kExitBusy);
+  kernel.hold();
+  kernel.sign();
+  std::atomic_ref(shared.daemon.replaced_by).store(0);
+
+  Adoption done;
+  RingRepair repair = repair_decisions(decisions->memory());
+  if (!kernel.commit_all()) return fail("the decision ring of the kernel half cannot be read");
+  done.decisions_discarded = repair.records;
+  done.reset = repair.reset;
+  // First the ring is emptied, then the map is read: what changes in between comes as an event.
+  repair = skip_events(events->memory());
+  done.events_skipped = repair.records;
+  done.reset |= repair.reset;
+  kernel.apply(settings);
+  for (const mus_event& event : cgroup_events(kernel.cgroups())) {
+    tell(event);
+    ++done.cgroups;
+  }
+  std::atomic_ref(shared.resync_wanted).store(1);
+  std::atomic_ref(shared.daemon.adopted).fetch_add(1);
+  return done;
+}
+
+}  // namespace mus
