@@ -23,7 +23,7 @@ namespace mus {
 
 /// The pump, on a thread of its own: drain events, decide, commit decisions, wait until asked.
 /// Threads: run by start(); post(), take() and snapshot() from the control thread, through queues without locks.
-/// Errors:  start() -> kExitInternal when the rings cannot be opened.
+/// Errors:  prepare() -> kExitInternal when the rings cannot be opened.
 /// Cost:    no lock, allocation or logging once it runs; one system call for each batch of decisions, one for
 ///          each wait.
 class Loop {
@@ -33,7 +33,9 @@ class Loop {
   Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare);
   ~Loop();
 
-  [[nodiscard]] Result<void> start();
+  /// Opens the rings, in locked memory: takes a while, and is done before anybody waits for us. Changes nothing.
+  [[nodiscard]] Result<void> prepare();
+  void start();
   /// It may be started again.
   void stop();
 
