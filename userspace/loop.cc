@@ -46,19 +46,22 @@ Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosP
 
 Loop::~Loop() { stop(); }
 
-Result<void> Loop::start() {
+Result<void> Loop::prepare() {
   auto events = EventReader::open(kernel_.events_fd(), driver_);
   if (!events) return std::unexpected(events.error());
   auto decisions = DecisionWriter::open(kernel_.decisions_fd());
   if (!decisions) return std::unexpected(decisions.error());
   events_ = std::move(*events);
   decisions_ = std::move(*decisions);
+  return {};
+}
+
+void Loop::start() {
   stopping_ = false;
   thread_ = std::jthread([this] {
     ::pthread_setname_np(::pthread_self(), "mus-scheduler");
     run();
   });
-  return {};
 }
 
 void Loop::stop() {

@@ -25,7 +25,7 @@ namespace mus {
 
 /// The pump, on a thread of its own: drain events, decide, commit decisions, wait until asked.
 /// Threads: run by start(); post(), kick(), take() and snapshot() from the control thread, through queues without locks.
-/// Errors:  start() -> kExitInternal when the rings cannot be opened.
+/// Errors:  prepare() -> kExitInternal when the rings cannot be opened.
 /// Cost:    no lock, allocation or logging once it runs; one system call for each batch of decisions, one for
 ///          each wait.
 class Loop {
@@ -35,7 +35,9 @@ class Loop {
   Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosPlan& chaos = {});
   ~Loop();
 
-  [[nodiscard]] Result<void> start();
+  /// Opens the rings, in locked memory: takes a while, and is done before anybody waits for us. Changes nothing.
+  [[nodiscard]] Result<void> prepare();
+  void start();
   /// It may be started again.
   void stop();
 

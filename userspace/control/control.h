@@ -50,7 +50,7 @@ class Control {
   /// Returns when a signal has come, the kernel has ended the scheduler, or another daemon wants to take over.
   /// May be called again.
   [[nodiscard]] End run(int signals, ServiceManager& manager);
-  /// After the scheduler thread has ended: the weights are kept.
+  /// The weights are kept for the next daemon. Last, or before another takes over.
   void finish();
   /// After that, and after nothing is scheduled by this daemon any more.
   void write_json();

@@ -115,8 +115,8 @@ int finish(KernelHalf& kernel, Loop& loop, Control& control, const KernelBtf& bt
 /// Leaves the kernel half to the daemon that asks for it. False: that one did not come, and we go on.
 bool hand_over(Succession& succession, Loop& loop, Control& control) {
   std::int32_t next = succession.kernel().shared().daemon.replaced_by;
-  loop.stop();
   control.finish();  // the next one reads the weights
+  loop.stop();       // from here on until it begins, nobody decides
   if (succession.hand_over()) {
     std::fprintf(stderr, "mus-userland: replaced by pid %d, which goes on\n", next);
     return true;
@@ -164,12 +164,13 @@ int run_daemon(const Options& given) {
                   std::move(*doors));
   if (auto locked = lock_memory(); !locked) return report(locked.error());
   if (auto good = control.check(); !good) return report(good.error());
+  if (auto prepared = loop.prepare(); !prepared) return report(prepared.error());
   auto taken = succession.take_over([&](const mus_event& event) { driver.on_event(event); });
   if (!taken) return report(taken.error());
-  if (succession.kind() != Succession::Kind::kLoaded) driver.charge_from(kernel.commit());
-  if (auto started = loop.start(); !started) return report(started.error());
+  if (succession.kind() != Succession::Kind::kLoaded) driver.begin_after_another(kernel.commit());
+  loop.start();
   if (auto started = control.start(); !started) return report(started.error());
-  if (auto attached = succession.attach(); !attached) return report(attached.error());
+  if (auto settled = succession.settle(); !settled) return report(settled.error());
   if (!taken->empty()) std::fprintf(stderr, "mus-userland: %s\n", taken->c_str());
   std::fprintf(stderr, "mus-userland: policy %s schedules this machine (kernel %s, %u CPUs); Ctrl-C ends it\n",
                options.policy.c_str(), kernel_info->release.c_str(), online);
@@ -182,7 +183,7 @@ int run_daemon(const Options& given) {
       return finish(kernel, loop, control, kernel_info->btf, options);
     }
     if (hand_over(succession, loop, control)) break;
-    if (auto started = loop.start(); !started) return report(started.error());
+    loop.start();
   }
   control.write_json();
   return kExitOk;

@@ -252,6 +252,11 @@ void PolicyDriver::changed(Cgroup& cgroup, CgroupChange change) {
   ask([&] { policy_->cgroup_changed(cgroup, change, now_); });
 }
 
+void PolicyDriver::begin_after_another(Time now) {
+  charged_from_ = now;
+  order_ = std::max(order_, to_ns(now));
+}
+
 std::uint32_t PolicyDriver::use(Policy& next) {
   tasks_.for_each([](Task& task) { task.policy.reset(); });
   cgroups_.for_each([](Cgroup& cgroup) { cgroup.policy.reset(); });

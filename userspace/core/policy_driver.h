@@ -65,8 +65,9 @@ class PolicyDriver {
   /// cpu.weight of a cgroup, where no event tells it.
   void set_kernel_weight(CgroupId id, std::uint32_t weight);
 
-  /// No task is charged for what it ran before: nobody's debt, since the kernel half went on alone then.
-  void charge_from(Time began) { charged_from_ = began; }
+  /// Another daemon decided until now. No task is charged for what it ran before; and what was decided on before, and still
+  /// waits on a run queue, comes before what is decided from here on: a nanosecond is shorter than a decision takes.
+  void begin_after_another(Time now);
 
   /// Replaces the policy. The new one is told of all cgroups and handed every task that waits; returns how many.
   std::uint32_t use(Policy& next);

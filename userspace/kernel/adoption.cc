@@ -36,34 +36,36 @@ std::vector<mus_event> cgroup_events(std::vector<KernelHalf::KnownCgroup> cgroup
   return events;
 }
 
-Result<Adoption> adopt(KernelHalf& kernel, const KernelSettings& settings,
-                       const std::function<void(const mus_event&)>& tell) {
-  auto decisions = map_ring(kernel.decisions_fd(), RingMapping::Direction::kToKernel);
+Result<Adopter> Adopter::open(KernelHalf& kernel) {
   auto events = map_ring(kernel.events_fd(), RingMapping::Direction::kToUserspace);
-  if (!decisions || !events) return fail("the rings of the kernel half cannot be mapped", "look at ulimit -l");
-  mus_shared& shared = kernel.shared();
+  auto decisions = map_ring(kernel.decisions_fd(), RingMapping::Direction::kToKernel);
+  if (!events || !decisions) return fail("the rings of the kernel half cannot be mapped", "look at ulimit -l");
+  return Adopter(kernel, std::move(*events), std::move(*decisions));
+}
+
+Result<Adoption> Adopter::adopt(const KernelSettings& settings, const std::function<void(const mus_event&)>& tell) {
+  mus_shared& shared = kernel_.shared();
   if (std::atomic_ref(shared.exit.kind).load())
     return fail("the kernel half has ended meanwhile", "start mus-userland again", kExitBusy);
-  kernel.hold();
-  kernel.sign();
+  kernel_.hold();
+  kernel_.sign();
   std::atomic_ref(shared.daemon.replaced_by).store(0);
 
   Adoption done;
-  RingRepair repair = repair_decisions(decisions->memory());
-  if (!kernel.commit_all()) return fail("the decision ring of the kernel half cannot be read");
+  RingRepair repair = repair_decisions(decisions_.memory());
+  if (!kernel_.commit_all()) return fail("the decision ring of the kernel half cannot be read");
   done.decisions_discarded = repair.records;
   done.reset = repair.reset;
   // First the ring is emptied, then the map is read: what changes in between comes as an event.
-  repair = skip_events(events->memory());
+  repair = skip_events(events_.memory());
   done.events_skipped = repair.records;
   done.reset |= repair.reset;
-  kernel.apply(settings);
-  for (const mus_event& event : cgroup_events(kernel.cgroups())) {
+  kernel_.apply(settings);
+  for (const mus_event& event : cgroup_events(kernel_.cgroups())) {
     tell(event);
     ++done.cgroups;
   }
   std::atomic_ref(shared.resync_wanted).store(1);
-  std::atomic_ref(shared.daemon.adopted).fetch_add(1);
   return done;
 }
 

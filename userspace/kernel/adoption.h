@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include <mus/abi.h>
 #include <mus/result.h>
 
 #include "kernel/kernel_half.h"
+#include "rings/ring_repair.h"
 
 namespace mus {
 
@@ -19,13 +21,26 @@ struct Adoption {
   bool reset = false;  ///< a ring made no sense
 };
 
-/// Takes over a kernel half that goes on and has no daemon: repairs its rings, gives it our settings, tells of the cgroups
-/// that it knows, and has it tell again of every task that is held. All others are heard of when they appear next.
-/// `tell`:  takes events, parents before children; the scheduler thread does not run yet.
-/// Threads: the control thread, which has the lock.
-/// Errors:  kExitBusy: it has ended meanwhile; kExitInternal: its rings cannot be mapped.
-[[nodiscard]] Result<Adoption> adopt(KernelHalf& kernel, const KernelSettings& settings,
-                                     const std::function<void(const mus_event&)>& tell);
+/// Takes over a kernel half that goes on and has no daemon.
+/// Threads: the control thread.
+class Adopter {
+ public:
+  /// Maps its rings: before the lock is waited for, since it takes a while. Errors: kExitInternal: they cannot be mapped.
+  [[nodiscard]] static Result<Adopter> open(KernelHalf& kernel);
+
+  /// Repairs the rings, gives it our settings, tells of the cgroups that it knows, and has it tell again of every task
+  /// that is held. All others are heard of when they appear next.
+  /// `tell`:  takes events, parents before children; the scheduler thread does not run yet. We have the lock.
+  /// Errors:  kExitBusy: it has ended meanwhile; kExitInternal: a ring cannot be read even so.
+  [[nodiscard]] Result<Adoption> adopt(const KernelSettings& settings, const std::function<void(const mus_event&)>& tell);
+
+ private:
+  Adopter(KernelHalf& kernel, RingMapping events, RingMapping decisions)
+      : kernel_(kernel), events_(std::move(events)), decisions_(std::move(decisions)) {}
+
+  KernelHalf& kernel_;
+  RingMapping events_, decisions_;
+};
 
 /// The cgroups as the events that once told of them, parents before children.
 [[nodiscard]] std::vector<mus_event> cgroup_events(std::vector<KernelHalf::KnownCgroup> cgroups);

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "exit_code.h"
-#include "kernel/adoption.h"
 
 namespace mus {
 namespace {
@@ -89,9 +88,12 @@ Result<void> Succession::prepare(const KernelInfo& kernel, const KernelSettings&
 
 Result<std::string> Succession::take_over(const std::function<void(const mus_event&)>& tell) {
   if (kind_ == Kind::kLoaded) return "";
+  auto adopter = Adopter::open(*kernel_);
+  if (!adopter) return std::unexpected(adopter.error());
+  adopter_ = std::make_unique<Adopter>(std::move(*adopter));
   if (kind_ == Kind::kReplacing)
     if (auto handed = await_handover(); !handed) return std::unexpected(handed.error());
-  auto adopted = adopt(*kernel_, settings_, tell);
+  auto adopted = adopter_->adopt(settings_, tell);
   if (!adopted) return std::unexpected(adopted.error());
   if (!wish_.pin) kernel_->unpin(*pins_);
   std::string text = kind_ == Kind::kReplacing ? "took over from " + (other_.empty() ? "a daemon" : other_)
@@ -113,9 +115,11 @@ Result<void> Succession::await_handover() {
               kExitBusy);
 }
 
-Result<void> Succession::attach() {
-  if (kind_ != Kind::kLoaded) return {};
-  return kernel_->attach(wish_.pin ? pins_.get() : nullptr);
+Result<void> Succession::settle() {
+  if (kind_ == Kind::kLoaded) return kernel_->attach(wish_.pin ? pins_.get() : nullptr);
+  adopter_.reset();
+  std::atomic_ref(kernel_->shared().daemon.adopted).fetch_add(1);
+  return {};
 }
 
 bool Succession::hand_over() {

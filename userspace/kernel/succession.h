@@ -10,6 +10,7 @@
 #include <mus/abi.h>
 #include <mus/result.h>
 
+#include "kernel/adoption.h"
 #include "kernel/kernel_half.h"
 #include "kernel/pins.h"
 #include "kernel/probe.h"
@@ -23,7 +24,7 @@ namespace mus {
 class Succession {
  public:
   enum class Kind : std::uint8_t {
-    kLoaded,    ///< a new one; nothing is scheduled by it until attach()
+    kLoaded,    ///< a new one; nothing is scheduled by it until settle()
     kAdopted,   ///< one without a daemon; it is ours already
     kReplacing  ///< that of another daemon, who has it until take_over()
   };
@@ -49,8 +50,8 @@ class Succession {
   /// takes events. Returns what to say of it.
   /// Errors: kExitBusy: the daemon that runs does not hand over, and goes on; or the kernel half has ended.
   [[nodiscard]] Result<std::string> take_over(const std::function<void(const mus_event&)>& tell);
-  /// Attaches what was loaded, after the scheduler thread has started.
-  [[nodiscard]] Result<void> attach();
+  /// Attaches what was loaded, after the scheduler thread has started; lets the daemon that was replaced go.
+  [[nodiscard]] Result<void> settle();
 
   /// Leaves the kernel half to the daemon that asked for it. The scheduler thread has stopped. False: that one did not
   /// come, and it is ours again.
@@ -69,6 +70,7 @@ class Succession {
   Kind kind_ = Kind::kLoaded;
   std::unique_ptr<Pins> pins_;  // null: there is no bpffs
   std::unique_ptr<KernelHalf> kernel_;
+  std::unique_ptr<Adopter> adopter_;  // until settle(): to unmap the rings takes a while too
   std::string other_;  // the daemon before this one
   std::vector<std::string> notes_;
 };

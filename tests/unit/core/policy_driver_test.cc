@@ -112,7 +112,7 @@ TEST_F(Driver, LearnsHowLongATaskRunsBeforeItSleeps) {
 
 // The kernel half may have gone on alone for a minute, and reports all of that at once.
 TEST_F(Driver, AfterAdoptionATaskIsChargedOnlyForWhatItRanSince) {
-  driver.charge_from(time_from_ns(1'000'000));
+  driver.begin_after_another(time_from_ns(1'000'000));
   mus_event e = runnable(7, 1, 10, time_from_ns(1'000'000));
   e.run_ns = 60'000'000'000;
   driver.on_event(e);
@@ -125,6 +125,25 @@ TEST_F(Driver, AfterAdoptionATaskIsChargedOnlyForWhatItRanSince) {
   e.run_ns = 3000;
   driver.on_event(e);
   EXPECT_EQ(log().front(), "ran 8 3000");
+}
+
+// Else what the dead daemon had queued would wait until the new one had decided as often as that.
+TEST_F(Driver, AfterAdoptionWhatAnotherHadDecidedComesFirst) {
+  for (std::uint64_t generation = 1; generation < 100; ++generation) {
+    driver.on_event(runnable(7, generation, 10));
+    (void)decide();
+  }
+  driver.on_event(runnable(7, 100, 10));
+  auto before = decide();
+  fakes::FakePolicy fresh;
+  PolicyDriver next{fresh, {}, {}, {.tasks = 4, .cgroups = 4, .cpus = 2}};
+  next.begin_after_another(time_from_ns(5'000'000'000));
+  next.on_event(runnable(8, 1, 10, time_from_ns(5'000'000'000)));
+  CpuView cpu{.online = true};
+  std::vector<mus_decision> after;
+  next.decide({.shared = 0, .cpus = {&cpu, 1}}, [&](const mus_decision& d) { return after.push_back(d), true; });
+  ASSERT_TRUE(before.size() == 1 && after.size() == 1);
+  EXPECT_LT(before[0].order, after[0].order);
 }
 
 TEST_F(Driver, ChargesRunTimeBeforeItTellsOfTheChange) {

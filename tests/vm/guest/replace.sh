@@ -14,7 +14,8 @@ beat_begin() {
 beat_end() {
 	kill -TERM $heart
 	wait $heart || fail "$1: a task waited for too long: $(cat /tmp/heartbeat)"
-	say "$1: $(tail -1 /tmp/heartbeat)"
+	say "$1:"
+	cat /tmp/heartbeat
 }
 
 mus_start
