@@ -11,11 +11,11 @@ _mus_userland() {
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
         --socket-group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
-        --set | --weight | --slice-us | --hold-us | --stall-ms | --orphan-sec | --stats | --max-tasks | --exit-dump-len) ;;
+        --set | --weight | --slice-us | --hold-us | --stall-ms | --orphan-sec | --stats | --max-tasks | --exit-dump-len | --chaos) ;;
         *)
             mapfile -t COMPREPLY < <(compgen -W '--help --version --config --policy --set --weight --slice-us --hold-us
                 --stall-ms --cgroup-files --partial --replace --no-pin --orphan-sec --stats --stats-json --socket
-                --socket-group --state --max-tasks --exit-dump-len --verbose' -- "$current")
+                --socket-group --state --max-tasks --exit-dump-len --chaos --verbose' -- "$current")
             ;;
     esac
 }
