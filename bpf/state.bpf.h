@@ -217,6 +217,18 @@ static __always_inline struct task_ctx *task_ctx(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, 0, 0);
 }
 
+/* As one: commit and resync change flags of a task while its CPU does. */
+static __always_inline void set_flag(struct task_ctx *t, u32 flag)
+{
+	__sync_fetch_and_or(&t->flags, flag);
+}
+
+static __always_inline void clear_flag(struct task_ctx *t, u32 flag)
+{
+	if (t->flags & flag)
+		__sync_fetch_and_and(&t->flags, ~flag);
+}
+
 static __always_inline bool is_daemon(const struct task_struct *p)
 {
 	return shared.daemon_tgid && p->tgid == shared.daemon_tgid;
