@@ -131,12 +131,16 @@ enum mus_state {
  * Where a task is: its state, and the queue that it is counted in. One word, so that it is changed as one and always
  * counted out of where it was counted in, whoever else acts on the task at that moment.
  *
- *   63      32 31      16 15      8 7      0
- *  +----------+----------+---------+--------+
- *  |   CPU    |    0     |  shard  | state  |   CPU: 1 + number; 0: none (QUEUED: the shared queue)
- *  +----------+----------+---------+--------+
+ *   63      32 31      17  16  15      8 7      0
+ *  +----------+----------+---+---------+--------+
+ *  |   CPU    |    0     | M |  shard  | state  |   CPU: 1 + number; 0: none (QUEUED: the shared queue)
+ *  +----------+----------+---+---------+--------+
+ *
+ * M (QUEUED): commit has written it. ops.enqueue may write the same place meanwhile, and commit must not take that back.
  */
 typedef u64 place_t;
+
+#define MUS_PLACE_BY_COMMIT (1ull << 16)
 
 static __always_inline place_t place(u32 state, u32 shard, s32 cpu)
 {
