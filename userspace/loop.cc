@@ -14,6 +14,7 @@ namespace {
 constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
 constexpr Duration kPublishEvery = 250ms;
+constexpr Duration kOnItsWay = 5ms;  // ops.enqueue takes microseconds
 
 /// A word that the kernel half writes too.
 template <typename T>
@@ -93,7 +94,7 @@ void Loop::run() {
     bool held = driver_.waiting() != 0;
     for (std::uint32_t i = 0; !held && i < shared.shard_count; ++i)
       held = shared_word(shared.shards[i].held_count).load(std::memory_order_relaxed) != 0;
-    events_->wait(held ? kHeldWaitMs : kIdleWaitMs);
+    events_->wait(held || resync_again_ ? kHeldWaitMs : kIdleWaitMs);
   }
 }
 
@@ -106,7 +107,7 @@ bool Loop::pass() {
   shared_word(shared.looked_ns).store(to_ns(driver_.now()), std::memory_order_relaxed);
 
   obey_commands();
-  if (shared_word(shared.resync_wanted).exchange(0)) {
+  if (wants_resync()) {
     kernel_.resync();
     drained += events_->drain();
   }
@@ -117,6 +118,17 @@ bool Loop::pass() {
   ++passes_;
   if (driver_.now() - published_ >= kPublishEvery) publish();
   return drained == EventReader::kAtOnce;
+}
+
+// Once when events were lost, and once more when whoever was on its way onto the held queue then has arrived.
+bool Loop::wants_resync() {
+  if (shared_word(kernel_.shared().resync_wanted).exchange(0)) {
+    resync_again_ = std::chrono::steady_clock::now() + kOnItsWay;
+    return true;
+  }
+  if (!resync_again_ || std::chrono::steady_clock::now() < *resync_again_) return false;
+  resync_again_.reset();
+  return true;
 }
 
 void Loop::obey_commands() {

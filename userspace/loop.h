@@ -3,8 +3,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <concurrentqueue.h>
@@ -50,6 +52,7 @@ class Loop {
 
   void run();
   bool pass();
+  [[nodiscard]] bool wants_resync();
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);
   std::uint32_t use(Policy& policy);
@@ -75,6 +78,7 @@ class Loop {
   Snapshot* newest_ = nullptr;  // this and the next are the control thread's
   std::size_t under_way_ = 0;
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
+  std::optional<std::chrono::steady_clock::time_point> resync_again_;
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;
   Time published_{};
