@@ -15,14 +15,14 @@
  */
 static __always_inline void announce_ahead(struct task_struct *p, struct task_ctx *t, bool worth, u64 now)
 {
-	t->flags &= ~MUS_TASK_AHEAD;
+	clear_flag(t, MUS_TASK_AHEAD);
 	if (!(t->flags & MUS_TASK_LONG) || !wanted(MUS_EVENT_RUNNING) || !worth)
 		return;
 	__sync_fetch_and_add(&t->generation, 1);
 	t->resyncs = shared.resyncs;
+	set_flag(t, MUS_TASK_AHEAD); /* before the event: the answer may come at once */
 	if (!post_task_event(MUS_EVENT_RUNNING, 0, p, t, p->cpus_ptr, 0, now))
-		return;
-	t->flags |= MUS_TASK_AHEAD;
+		clear_flag(t, MUS_TASK_AHEAD);
 }
 
 /*
@@ -50,7 +50,7 @@ static __always_inline u64 take_ahead(struct task_ctx *t)
 
 static __always_inline void forget_ahead(struct task_ctx *t)
 {
-	t->flags &= ~MUS_TASK_AHEAD;
+	clear_flag(t, MUS_TASK_AHEAD);
 	if (t->next_slice_ns)
 		take_ahead(t);
 }

@@ -33,6 +33,8 @@ static __always_inline void kick_for(struct task_struct *p, struct mus_shard *sh
 			scx_bpf_kick_cpu(cpu, idle);
 			return;
 		}
+		/* Its own CPU may be between two tasks: not idle yet, and past the run queues. */
+		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), idle);
 		cpu = shard->starved_cpu - 1;
 		if (cpu >= 0 && starved(cpu)) {
 			shard->starved_cpu = 0;
@@ -67,30 +69,34 @@ static __always_inline u32 check_move(struct task_struct *p, const struct mus_de
 }
 
 /*
- * Moves @p, which is held at @from, as @d says. Its place changes first, since @p may begin to run before the move
- * returns; from then on its context is no longer ours. What was granted is read from the task when it runs.
+ * Moves @p, which is held at @from, as @d says. The iterator comes first: what comes on the queue after it is not moved, so
+ * a task that has run and is held again since its generation was looked at stays. Then its place changes, since @p may begin
+ * to run before the move returns; from then on its context is no longer ours. What was granted is read from the task
+ * when it runs.
  */
 static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *t, place_t from,
 					const struct mus_decision *d)
 {
 	struct bpf_iter_scx_dsq it;
-	u32 shard = place_shard(from);
-	place_t queued = place(MUS_STATE_QUEUED, shard, d->target);
+	u32 shard = place_shard(from), refusal = MUS_REFUSED_STALE;
+	place_t queued = place(MUS_STATE_QUEUED, shard, d->target) | MUS_PLACE_BY_COMMIT;
 	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, shard) : queue_id(MUS_QUEUE_CPU, d->target);
-	bool moved = false;
 
-	if (!move(t, from, queued))
-		return MUS_REFUSED_STALE;
-	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, shard), 0))
-		moved = dsq_move_vtime(&it, p, to, d->slice_ns, d->order);
+	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, shard), 0) && t->generation == d->generation &&
+	    move(t, from, queued)) {
+		if (dsq_move_vtime(&it, p, to, d->slice_ns, d->order))
+			refusal = MUS_REFUSED_NONE;
+		else if (move(t, queued, from)) /* else taken by fallback this instant */
+			refusal = MUS_REFUSED_NOT_YET; /* ops.enqueue has announced it and not returned yet */
+	}
 	bpf_iter_scx_dsq_destroy(&it);
-	if (moved) {
+	if (refusal == MUS_REFUSED_NONE) {
 		count(decisions);
 		kick_for(p, shard_slot(shard), d);
-		return MUS_REFUSED_NONE;
+	} else if (refusal == MUS_REFUSED_NOT_YET) { /* for a moment it did not look held: who looked then looks again */
+		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
 	}
-	/* Not there: taken by fallback this instant, or ops.enqueue has announced it and not returned yet. */
-	return move(t, queued, from) ? MUS_REFUSED_NOT_YET : MUS_REFUSED_STALE;
+	return refusal;
 }
 
 static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, const struct mus_decision *d)

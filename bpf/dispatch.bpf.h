@@ -141,7 +141,7 @@ static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
 	u32 n = shared.cpu_count, i;
 	bool more = false;
 
-	shard->hold_armed = 0;
+	__sync_lock_test_and_set(&shard->hold_armed, 0); /* before the CPUs are looked at: see arm_hold_timer() */
 	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
 		struct mus_cpu *slot = cpu_slot(i);
 

@@ -178,15 +178,16 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		__sync_fetch_and_add(&t->generation, 1);
 	fallback_place(t, shard, t->slice_ns);
 	enter(t, place(MUS_STATE_HELD, index, -1));
+	cpu_slot(scx_bpf_task_cpu(p))->useless_until_ns = 0; /* this one may run there */
 	next = take_ahead(t); /* after the change of place: decide_ahead() */
 	if (announced && next) {
 		enqueue_decided(p, t, index, next, enq_flags);
 		return;
 	}
 	if (!announced) {
-		t->flags &= ~MUS_TASK_AHEAD;
+		clear_flag(t, MUS_TASK_AHEAD);
 		if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
-			t->flags |= MUS_TASK_ANNOUNCED;
+			set_flag(t, MUS_TASK_ANNOUNCED);
 		wake = shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns;
 	}
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, index), t->slice_ns, t->place_ns, enq_flags);
@@ -268,7 +269,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 			return;
 		}
 		if (!(t->flags & MUS_TASK_YIELDED))
-			t->flags |= MUS_TASK_LONG;
+			set_flag(t, MUS_TASK_LONG);
 	}
 	enqueue_held(p, t, event_flags, enq_flags, now);
 }

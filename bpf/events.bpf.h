@@ -92,7 +92,8 @@ static __always_inline bool post_task_event(u32 kind, u32 flags, struct task_str
 	fill_affinity(e, p, allowed);
 	e->arg = arg;
 	t->reported_ns = now;
-	t->flags |= MUS_TASK_KNOWN;
+	if (!(t->flags & MUS_TASK_KNOWN))
+		set_flag(t, MUS_TASK_KNOWN);
 	event_submit(e, now);
 	return true;
 }

@@ -78,16 +78,18 @@ int mus_resync(struct mus_call *call)
 	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, call->shard), 0)) {
 		bpf_for(i, 0, 1 << 20) {
 			struct task_ctx *t;
+			u32 state;
 
 			p = bpf_iter_scx_dsq_next(&it);
 			if (!p)
 				break;
 			t = task_ctx(p);
-			if (!t || place_state(t->at) != MUS_STATE_HELD)
+			state = t ? place_state(t->at) : MUS_STATE_NONE;
+			if (!t || (state != MUS_STATE_HELD && state != MUS_STATE_QUEUED)) /* QUEUED: commit may take it back */
 				continue;
+			set_flag(t, MUS_TASK_ANNOUNCED);
 			if (!post_task_event(MUS_EVENT_RUNNABLE, MUS_EVENT_RESYNC, p, t, p->cpus_ptr, 0, now))
 				break;
-			t->flags |= MUS_TASK_ANNOUNCED;
 			n++;
 		}
 	}
@@ -166,7 +168,7 @@ bool BPF_PROG(mus_yield, struct task_struct *from, struct task_struct *to)
 	struct task_ctx *t = task_ctx(from);
 
 	if (t)
-		t->flags |= MUS_TASK_YIELDED;
+		set_flag(t, MUS_TASK_YIELDED);
 	set_slice(from, 0);
 	return false;
 }
@@ -207,6 +209,7 @@ s32 BPF_PROG(mus_init_task, struct task_struct *p, struct scx_init_task_args *ar
 
 	if (!t)
 		return -ENOMEM;
+	t->generation = now_ns(); /* above all that a task with this pid has had: it rises slower than the clock */
 	if (bpf_core_field_exists(args->cgroup))
 		t->cgroup_id = cgroup_id(args->cgroup);
 	if (p->flags & PF_KTHREAD &&
@@ -244,7 +247,7 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 	enter(t, nowhere());
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
-	t->flags &= MUS_TASK_KERNEL;
+	clear_flag(t, ~MUS_TASK_KERNEL);
 	take_ahead(t);
 }
 

@@ -31,7 +31,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		t->route = MUS_ROUTE_RESUMED;
 		t->slice_ns = p->scx.slice;
 	}
-	t->flags &= ~MUS_TASK_YIELDED;
+	clear_flag(t, MUS_TASK_YIELDED);
 	t->waited_ns = t->ready_ns ? now - t->ready_ns : 0;
 	t->ready_ns = 0;
 	t->run_start_ns = p->se.sum_exec_runtime;
@@ -148,13 +148,13 @@ static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bo
 	forget_ahead(t);
 	if (!asleep)
 		return;
-	t->flags &= ~MUS_TASK_LONG;
+	clear_flag(t, MUS_TASK_LONG);
 	t->sleep_ns = now;
 	if (is_daemon(p) || kernel_owned(p, t))
 		return;
 	if (t->flags & MUS_TASK_ANNOUNCED && wanted(MUS_EVENT_SLEEP)) {
 		if (post_task_event(MUS_EVENT_SLEEP, 0, p, t, p->cpus_ptr, 0, now))
-			t->flags &= ~MUS_TASK_ANNOUNCED;
+			clear_flag(t, MUS_TASK_ANNOUNCED);
 	} else if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) &&
 		   (t->unreported_ns >= shared.report_ns ||
 		    (t->route == MUS_ROUTE_STANDING && (s64)(now - t->reported_ns) > (s64)(8 * shared.slice_ns)))) {

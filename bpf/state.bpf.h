@@ -131,12 +131,16 @@ enum mus_state {
  * Where a task is: its state, and the queue that it is counted in. One word, so that it is changed as one and always
  * counted out of where it was counted in, whoever else acts on the task at that moment.
  *
- *   63      32 31      16 15      8 7      0
- *  +----------+----------+---------+--------+
- *  |   CPU    |    0     |  shard  | state  |   CPU: 1 + number; 0: none (QUEUED: the shared queue)
- *  +----------+----------+---------+--------+
+ *   63      32 31      17  16  15      8 7      0
+ *  +----------+----------+---+---------+--------+
+ *  |   CPU    |    0     | M |  shard  | state  |   CPU: 1 + number; 0: none (QUEUED: the shared queue)
+ *  +----------+----------+---+---------+--------+
+ *
+ * M (QUEUED): commit has written it. ops.enqueue may write the same place meanwhile, and commit must not take that back.
  */
 typedef u64 place_t;
+
+#define MUS_PLACE_BY_COMMIT (1ull << 16)
 
 static __always_inline place_t place(u32 state, u32 shard, s32 cpu)
 {
@@ -215,6 +219,18 @@ struct {
 static __always_inline struct task_ctx *task_ctx(struct task_struct *p)
 {
 	return bpf_task_storage_get(&tasks, p, 0, 0);
+}
+
+/* As one: commit and resync change flags of a task while its CPU does. */
+static __always_inline void set_flag(struct task_ctx *t, u32 flag)
+{
+	__sync_fetch_and_or(&t->flags, flag);
+}
+
+static __always_inline void clear_flag(struct task_ctx *t, u32 flag)
+{
+	if (t->flags & flag)
+		__sync_fetch_and_and(&t->flags, ~flag);
 }
 
 static __always_inline bool is_daemon(const struct task_struct *p)

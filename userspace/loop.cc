@@ -17,6 +17,7 @@ constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
 constexpr int kChaosWaitMs = 1;      // decisions are held back on purpose
 constexpr Duration kPublishEvery = 250ms;
+constexpr Duration kOnItsWay = 5ms;  // ops.enqueue takes microseconds
 
 /// A word that the kernel half writes too.
 template <typename T>
@@ -106,7 +107,7 @@ void Loop::run() {
     for (std::uint32_t i = 0; !held && i < shared.shard_count; ++i)
       held = shared_word(shared.shards[i].held_count).load(std::memory_order_relaxed) != 0;
     bool soon = chaos_ && chaos_->holds_back();
-    events_->wait(soon ? kChaosWaitMs : held ? kHeldWaitMs : kIdleWaitMs);
+    events_->wait(soon ? kChaosWaitMs : held || resync_again_ ? kHeldWaitMs : kIdleWaitMs);
   }
 }
 
@@ -121,7 +122,7 @@ bool Loop::pass() {
   shared_word(shared.daemon.looks).fetch_add(1, std::memory_order_relaxed);
 
   obey_commands();
-  if (shared_word(shared.resync_wanted).exchange(0)) {
+  if (wants_resync()) {
     kernel_.resync();
     drained += events_->drain();
   }
@@ -154,6 +155,17 @@ void Loop::count_stall(std::uint64_t asked) {
   shared_word(daemon.stall_total_ns).fetch_add(lasted, std::memory_order_relaxed);
   if (lasted > shared_word(daemon.stall_longest_ns).load(std::memory_order_relaxed))
     shared_word(daemon.stall_longest_ns).store(lasted, std::memory_order_relaxed);
+}
+
+// Once when events were lost, and once more when whoever was on its way onto the held queue then has arrived.
+bool Loop::wants_resync() {
+  if (shared_word(kernel_.shared().resync_wanted).exchange(0)) {
+    resync_again_ = std::chrono::steady_clock::now() + kOnItsWay;
+    return true;
+  }
+  if (!resync_again_ || std::chrono::steady_clock::now() < *resync_again_) return false;
+  resync_again_.reset();
+  return true;
 }
 
 void Loop::obey_commands() {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,6 +61,7 @@ class Loop {
   std::size_t send_decisions();
   void do_harm();
   void count_stall(std::uint64_t asked);
+  [[nodiscard]] bool wants_resync();
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);
   std::uint32_t use(Policy& policy);
@@ -87,6 +89,7 @@ class Loop {
   std::size_t under_way_ = 0;
   bool posted_ = false;
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
+  std::optional<std::chrono::steady_clock::time_point> resync_again_;
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;
   Time published_{};
