@@ -4,6 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "policy_machine.h"
+
 namespace mus::fakes {
 namespace {
 
@@ -14,7 +16,7 @@ double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 // ---- the report ---------------------------------------------------------------------------------------
 
 double FairReport::slices_per_level(const FairEntry& e) const {
-  return seconds(e.lag) / seconds(slice) / (e.level * cpus);
+  return seconds(std::max(e.ahead, e.behind)) / seconds(slice) / (e.level * cpus);
 }
 
 const FairEntry& FairReport::worst() const {
@@ -36,54 +38,102 @@ const FairEntry& FairReport::operator[](const std::string& name) const {
 
 // ---- the machine --------------------------------------------------------------------------------------
 
-FairMachine::FairMachine(Policy& policy, unsigned cpus, Duration slice, std::uint64_t seed)
+FairMachine::FairMachine(Policy& policy, unsigned cpus, Duration slice, std::uint64_t seed, On on)
     : cpus_(cpus),
       slice_(slice),
-      driver_(policy, {.slice = slice, .online = cpus}, {}, {.tasks = 256, .cgroups = 64, .cpus = 8}),
-      kernel_(driver_, {.cpus = cpus, .slice = slice, .seed = seed}) {}
+      driver_(policy, {.slice = slice, .online = cpus}, on == On::kPolicyAlone ? PolicyMachine::kOneAtATime : PolicyDriver::Ahead{},
+              {.tasks = 256, .cgroups = 64, .cpus = 8}),
+      fluid_(oracle_, cpus) {
+  if (on == On::kPolicyAlone)
+    machine_ = std::make_unique<PolicyMachine>(driver_, cpus);
+  else
+    machine_ = std::make_unique<FakeKernel>(driver_, KernelSpec{.cpus = cpus, .slice = slice, .seed = seed});
+  fluid_at_ = machine_->now();
+  machine_->on_change([this](int pid, bool runnable) { on_change(pid, runnable); });
+}
 
 std::size_t FairMachine::group(const std::string& name, std::size_t parent, std::uint32_t weight) {
   std::size_t made = oracle_.add_group(parent, weight);
   names_.push_back(name);
-  kernel_.add_cgroup(id(made), id(parent), weight);
+  machine_->add_cgroup(id(made), id(parent), weight);
   return made;
 }
 
 void FairMachine::tasks(std::size_t group, int count, TaskSpec spec) {
   spec.cgroup = id(group);
   for (int i = 0; i < count; ++i) {
-    (void)oracle_.add_task(group, spec.weight, 1, spec.allowed);
-    pids_.push_back(kernel_.spawn(spec));
+    catch_up();
+    std::size_t task = oracle_.add_task(group, spec.weight, 1, spec.allowed);
+    pids_.push_back(machine_->spawn(spec));
+    fluid_.set_runnable(task, true);
     specs_.push_back(spec);
   }
 }
 
 void FairMachine::set_weight(std::size_t group, std::uint32_t weight) {
+  catch_up();
   oracle_.set_weight(group, weight);
-  kernel_.set_cgroup_weight(id(group), weight);
+  fluid_.weights_changed();
+  machine_->set_cgroup_weight(id(group), weight);
 }
 
 std::vector<Duration> FairMachine::times() const {
   std::size_t groups = oracle_.group_count();
   std::vector<Duration> used(groups + pids_.size());
   for (std::size_t t = 0; t < pids_.size(); ++t) {
-    used[groups + t] = kernel_.run_time(pids_[t]);
+    used[groups + t] = machine_->run_time(pids_[t]);
     used[oracle_.group_of(t)] += used[groups + t];
   }
   for (std::size_t g = groups - 1; g > 0; --g) used[oracle_.parent(g)] += used[g];
   return used;
 }
 
-FairReport FairMachine::measure(Duration window, Duration every) {
-  std::vector<std::vector<Duration>> samples{times()};
-  std::vector<Time> at{kernel_.now()};
-  for (Duration left = window; left > Duration::zero(); left -= every) {
-    kernel_.run_for(std::min(left, every));
-    samples.push_back(times());
-    at.push_back(kernel_.now());
-  }
+void FairMachine::run_for(Duration time) {
+  machine_->run_for(time);
+  catch_up();
+}
+
+// Brings the fluid machine to where the real one is.
+void FairMachine::catch_up() {
+  std::vector<double> used;
+  for (int pid : pids_) used.push_back(seconds(machine_->run_time(pid)));
+  fluid_.run_for(machine_->now() - fluid_at_, used);
+  fluid_at_ = machine_->now();
+}
+
+void FairMachine::on_change(int pid, bool runnable) {
+  auto it = std::ranges::find(pids_, pid);
+  if (it == pids_.end()) return;  // being spawned
+  catch_up();
+  fluid_.set_runnable(static_cast<std::size_t>(it - pids_.begin()), runnable);
+}
+
+// Seconds that each group, then each task, is behind the fluid machine (positive) or ahead of it.
+std::vector<double> FairMachine::lags() const {
   std::size_t groups = oracle_.group_count();
-  auto real = [&](std::size_t i) { return seconds(samples.back()[i] - samples.front()[i]) / seconds(window); };
+  std::vector<double> lags(groups + pids_.size());
+  for (std::size_t t = 0; t < pids_.size(); ++t) {
+    lags[groups + t] = fluid_.lag(t);
+    lags[oracle_.group_of(t)] += lags[groups + t];
+  }
+  for (std::size_t g = groups - 1; g > 0; --g) lags[oracle_.parent(g)] += lags[g];
+  return lags;
+}
+
+FairReport FairMachine::measure(Duration window, Duration every) {
+  std::vector<Duration> before = times();
+  std::vector<double> ahead(before.size()), behind(before.size());
+  for (Duration left = window; left > Duration::zero(); left -= every) {
+    run_for(std::min(left, every));
+    std::vector<double> now = lags();
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      behind[i] = std::max(behind[i], now[i]);
+      ahead[i] = std::max(ahead[i], -now[i]);
+    }
+  }
+  std::vector<Duration> after = times();
+  std::size_t groups = oracle_.group_count();
+  auto real = [&](std::size_t i) { return seconds(after[i] - before[i]) / seconds(window); };
   FairReport report{.entries = {}, .cpus = cpus_, .slice = slice_, .busy = real(FairnessOracle::kRoot)};
   std::vector<double> asked(pids_.size(), 1.0);
   for (std::size_t t = 0; t < pids_.size(); ++t) {
@@ -103,13 +153,9 @@ FairReport FairMachine::measure(Duration window, Duration every) {
                 .ideal = ideals[i],
                 .real = real(i)};
     if (!is_group) e.asked = asked[i - groups];
-    double most = 0, least = 0;
-    for (std::size_t s = 1; s < samples.size(); ++s) {
-      double off = seconds(samples[s][i] - samples[0][i]) - ideals[i] * seconds(at[s] - at[0]);
-      most = std::max(most, off);
-      least = std::min(least, off);
-    }
-    e.lag = std::chrono::duration_cast<Duration>(std::chrono::duration<double>((most - least) / 2));
+    auto duration = [](double s) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)); };
+    e.ahead = duration(ahead[i]);
+    e.behind = duration(behind[i]);
     report.entries.push_back(e);
   }
   return report;

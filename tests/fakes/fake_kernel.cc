@@ -137,6 +137,7 @@ FakeKernel::FakeCpu& FakeKernel::cpu_for(FakeTask& t) {
 void FakeKernel::wake(FakeTask& t, bool fork) {
   t.work_left = t.spec.work;
   t.woke_at = t.runnable_since = now_;
+  if (on_change_) on_change_(t.pid, true);
   FakeCpu* c = &cpu_for(t);
   auto idle = [&](const FakeCpu& other) {
     return other.online && !other.running && other.local.empty() && may_run(t, other);
@@ -381,6 +382,7 @@ void FakeKernel::stop_running(FakeTask& t) {
 
 void FakeKernel::fall_asleep(FakeTask& t, bool exits) {
   FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  if (on_change_) on_change_(t.pid, false);
   stop_running(t);
   t.where = exits ? Where::kGone : Where::kAsleep;
   t.uses_up = t.ahead = false;

@@ -14,18 +14,9 @@
 #include <mus/units.h>
 
 #include "core/policy_driver.h"
+#include "machine.h"
 
 namespace mus::fakes {
-
-/// What a task of the fake kernel does, over and over, and where.
-struct TaskSpec {
-  std::uint64_t cgroup = 1;
-  Duration work = Duration::max();        ///< runs for this long, then sleeps; max: never sleeps
-  Duration sleep = 1ms;
-  Duration exit_after = Duration::max();  ///< exits after this much CPU time
-  std::uint32_t weight = Weight::kDefault;
-  std::uint64_t allowed = ~0ull;          ///< CPUs, a bit each
-};
 
 struct KernelSpec {
   unsigned cpus = 1;
@@ -45,15 +36,15 @@ struct KernelSpec {
 /// It checks itself all the time; see violations().
 /// Shape:   up to 64 CPUs.
 /// Owner:   the test; the driver must outlive it.
-class FakeKernel {
+class FakeKernel final : public Machine {
  public:
   FakeKernel(PolicyDriver& driver, const KernelSpec& spec);
 
   // ---- what happens on the machine
-  void add_cgroup(std::uint64_t id, std::uint64_t parent, std::uint32_t weight = Weight::kDefault);
-  void set_cgroup_weight(std::uint64_t id, std::uint32_t weight);
+  void add_cgroup(std::uint64_t id, std::uint64_t parent, std::uint32_t weight = Weight::kDefault) override;
+  void set_cgroup_weight(std::uint64_t id, std::uint32_t weight) override;
   void remove_cgroup(std::uint64_t id);
-  int spawn(const TaskSpec& spec);
+  int spawn(const TaskSpec& spec) override;
   void kill(int pid);  ///< leaves at once, wherever it is
   void set_weight(int pid, std::uint32_t weight);
   void set_allowed(int pid, std::uint64_t cpus);
@@ -63,18 +54,18 @@ class FakeKernel {
   void set_userspace(bool alive) { alive_ = alive; }
   void want_resync() { resync_wanted_ = true, ask(); }
   void apply(const mus_decision& decision);  ///< one that the driver did not make
-  void run_for(Duration time);
+  void run_for(Duration time) override;
 
   // ---- what came of it
-  [[nodiscard]] Time now() const { return now_; }
-  [[nodiscard]] Duration run_time(int pid) const { return find(pid).total; }
+  [[nodiscard]] Time now() const override { return now_; }
+  [[nodiscard]] Duration run_time(int pid) const override { return find(pid).total; }
   [[nodiscard]] Duration group_time(std::uint64_t cgroup) const;  ///< of its own tasks, gone ones included
   [[nodiscard]] Duration busy_time() const { return busy_; }      ///< of all CPUs
   [[nodiscard]] Duration longest_wait(int pid) const;             ///< runnable without running, also at present
   [[nodiscard]] bool alive(int pid) const { return tasks_.contains(pid) && find(pid).where != Where::kGone; }
   [[nodiscard]] std::vector<int> alive_pids() const;
   [[nodiscard]] const mus_counters& counters() const { return counters_; }
-  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  [[nodiscard]] const std::vector<std::string>& violations() const override { return violations_; }
   [[nodiscard]] std::uint64_t pumps() const { return pumps_; }
 
  private:

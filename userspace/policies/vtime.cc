@@ -12,16 +12,16 @@ constexpr std::size_t kPutAsideAtOnce = 64;    // tasks without room that one de
 constexpr Duration kUrgentSlice = 2ms;         // by standing order
 constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
+constexpr double kHeavy = 0.5;                 // of a CPU: who is owed more goes on before those that were decided earlier
+constexpr std::uint64_t kFirst = 1;            // before all others of a run queue
 constexpr double kNearlyWhole = 0.6;           // of a CPU: who is owed that takes nobody's turn
 constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
 constexpr Duration kUsageMemory = 60ms;        // what was measured before counts for this much
 constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
-constexpr std::uint32_t kFurthest = 16;        // slices that an entity may get ahead of the others, or behind them
-constexpr Duration kLongestWait = 900ms;       // for the lightest task; where CPUs are virtual such a run may come to nothing
 constexpr std::size_t kLooks = 64;             // entities looked at for one that is eligible at each level
 constexpr Duration kOverdueSlice = 500us;      // enough to get somewhere: a switch may cost 0.1 ms on an emulated machine
 constexpr std::uint32_t kOverdueFew = 8;       // with more tasks than this it is shorter: it is nobody's share
-constexpr int kWholeSlices = 4;                // at once, for a task that nobody should take turns with
+constexpr std::uint32_t kWholeSlices = 2;      // at once, for a task that nobody should take turns with
 constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have waited for so long
 constexpr Duration kShareOutEvery = 1ms;
 constexpr Duration kShortestSlice = 100us;     // for the lightest
@@ -32,6 +32,7 @@ VtimePolicy::VtimePolicy(const PolicyConfig& config)
     : slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
       // A standing order interrupts what has had this (EEVDF: run to parity).
       min_run_(std::chrono::microseconds(config.get("min-run-us", 1000))),
+      longest_wait_(std::chrono::milliseconds(config.get("longest-wait-ms", 900))),
       online_(config.online),
       parked_(MUS_MAX_CPUS) {}
 
@@ -44,186 +45,30 @@ VtimePolicy::Group& VtimePolicy::group_of(const Cgroup& cgroup) const {
   return const_cast<Cgroup&>(cgroup).policy.get<Group>();
 }
 
-VtimePolicy::Vtime VtimePolicy::cost(Duration run, Load load) { return to_ns(run) * kScale / load; }
-
-// ---- virtual time ---------------------------------------------------------------------------------
-
-// The virtual time of a group: the average of its active entities', by load. While there is none, it stands still.
-VtimePolicy::Vtime VtimePolicy::clock(Group& group) {
-  if (group.active_load) {
-    VtimeSpan passed = group.off / static_cast<VtimeSpan>(group.active_load);
-    group.base += static_cast<Vtime>(passed);
-    group.off -= passed * static_cast<VtimeSpan>(group.active_load);
-  }
-  return group.base;
-}
-
-// Counts an active entity into its group's clock, or out of it.
-void VtimePolicy::count(Entity& e, bool in) {
-  VtimeSpan off = static_cast<VtimeSpan>(e.vruntime - e.parent->base) * e.load;
-  e.parent->off += in ? off : -off;
-  e.parent->active_load += in ? e.load : -std::uint64_t{e.load};
-}
-
-// Moves an entity that is in no tree in virtual time.
-void VtimePolicy::move(Entity& e, Vtime vruntime) {
-  if (e.active) count(e, false);
-  e.vruntime = vruntime;
-  if (e.active) count(e, true);
-}
-
-// Its next slice begins.
-void VtimePolicy::request(Entity& e) const {
-  e.deadline = e.vruntime + cost(slice(), e.load);
-}
-
-// Where an entity stands that was away: at the clock, less at most one slice of credit if it slept.
-void VtimePolicy::place(Entity& e, bool woke) {
-  Vtime earliest = clock(*e.parent) - (woke ? credit(e) : 0);
-  if (before(e.vruntime, earliest)) e.vruntime = earliest;
-}
-
-// Moves `entity` and all groups above it on in virtual time; `run` may be negative (charged too much before).
-void VtimePolicy::charge(Entity& entity, Duration run) {
-  if (run == Duration::zero()) return;
-  for (Entity* e = &entity; e->parent; e = e->parent) {
-    bool queued = e->in_tree();
-    if (queued) e->unlink();
-    Vtime amount = cost(run > Duration::zero() ? run : -run, e->load), now = clock(*e->parent);
-    Vtime to = run > Duration::zero() ? e->vruntime + amount : e->vruntime - amount;
-    // What it ran beyond this nobody else wanted: it is not held against it. What it could not have, pinned to a CPU
-    // that others want too, is not owed to it for ever.
-    Vtime furthest = cost(slice_ * kFurthest * (e->is_group ? online_ : 1), e->load);
-    if (before(now + furthest, to)) to = now + furthest;
-    if (before(to, now - furthest)) to = now - furthest;
-    move(*e, to);
-    if (e->is_group && !before(e->vruntime, e->deadline)) request(*e);
-    if (queued) enqueue(*e);
-  }
-}
-
-// What was decided, but did not run for all of that, or not at all.
-void VtimePolicy::refund(TaskEntity& e) {
-  charge(e, -(e.charged + e.charged_next));
-  e.charged = e.charged_next = {};
-}
-
-// It weighs `load` from now on. Its lag in real time is kept.
-void VtimePolicy::set_load(Entity& e, Load load) {
-  if (e.load == load) return;
-  bool queued = e.in_tree();
-  if (queued) e.unlink();
-  Vtime now = clock(*e.parent);
-  auto rescaled = [&](Vtime at) {
-    return now + static_cast<Vtime>(static_cast<VtimeSpan>(at - now) / VtimeSpan{load} * VtimeSpan{e.load});
-  };
-  Vtime vruntime = rescaled(e.vruntime), deadline = rescaled(e.deadline);
-  if (e.active) count(e, false);
-  e.vruntime = vruntime;
-  e.deadline = deadline;
-  e.load = load;
-  if (e.active) count(e, true);
-  if (queued) enqueue(e);
-}
-
-void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
-  Group* parent = entity.parent;
-  if (!parent || entity.weight == weight) return;
-  changed_ = true;
-  if (entity.active) {
-    std::uint64_t more = std::uint64_t{weight} - entity.weight;  // modulo 2^64: it may be less
-    parent->active_weight += more;
-    if (!entity.is_group) parent->active_task_weight += more;
-  }
-  entity.weight = weight;
-  set_load(entity, weight * kLoadOne);
-}
-
-// ---- the trees ------------------------------------------------------------------------------------
-
-void VtimePolicy::enqueue(Entity& e) {
-  if (before(clock(*e.parent), e.vruntime))
-    e.parent->ahead.insert(e);
-  else
-    e.parent->eligible.insert(e);
-}
-
-void VtimePolicy::insert(Entity& entity) {
-  for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) {
-    if (!e->is_group || !before(e->vruntime, e->deadline)) request(*e);
-    enqueue(*e);
-  }
-}
-
-// Takes `entity` out of its parent's trees, and each group above that has become empty out of its own.
-void VtimePolicy::erase(Entity& entity) {
-  for (Entity* e = &entity; e->parent && e->in_tree(); e = e->parent) {
-    e->unlink();
-    if (!e->parent->eligible.empty() || !e->parent->ahead.empty()) return;
-  }
-}
-
-void VtimePolicy::activate(Entity& entity) {
-  for (Entity* e = &entity; e->parent && !e->active; e = e->parent) {
-    e->parent->active_weight += e->weight;
-    if (e->is_group) {
-      auto& group = static_cast<Group&>(*e);
-      e->parent->groups.push_back(group);
-      // Until the next share_out(): its part by weight, which may be more than it can use.
-      group.cpus = group.task_cpus = e->parent->cpus * e->weight / static_cast<double>(e->parent->active_weight);
-      place(*e, true);
-      request(*e);
-    } else {
-      e->parent->tasks.push_back(static_cast<TaskEntity&>(*e));
-      e->parent->active_task_weight += e->weight;
-      ++e->parent->active_tasks;
-      ++active_tasks_;
-    }
-    e->active = true;
-    count(*e, true);
-    changed_ = true;
-  }
-}
-
-void VtimePolicy::deactivate(Entity& entity) {
-  for (Entity* e = &entity; e->parent && e->active; e = e->parent) {
-    (void)clock(*e->parent); // where it stands when the last one leaves
-    count(*e, false);
-    e->active = false;
-    e->parent->active_weight -= e->weight;
-    if (e->is_group) {
-      static_cast<Group&>(*e).Sibling::unlink();
-    } else {
-      static_cast<TaskEntity&>(*e).Active::unlink();
-      static_cast<TaskEntity&>(*e).full = false;
-      e->parent->active_task_weight -= e->weight;
-      --e->parent->active_tasks;
-      --active_tasks_;
-    }
-    changed_ = true;
-    if (e->parent->active_weight) return;
-    e->parent->off = 0;
-  }
-}
-
 // ---- tasks ----------------------------------------------------------------------------------------
 
+// Its entity, made when it is heard of first: it may have run before it waits, on a CPU that was idle.
+VtimePolicy::TaskEntity& VtimePolicy::entity_of(Task& task) {
+  if (!task.policy.empty()) return task.policy.get<TaskEntity>();
+  TaskEntity& e = task.policy.emplace<TaskEntity>(task);
+  e.parent = &group_of(*task.cgroup);
+  e.weight = task.weight.value;
+  e.load = e.weight * kLoadOne;
+  e.vruntime = clock(*e.parent);
+  return e;
+}
+
 void VtimePolicy::task_runnable(Task& task, bool woke, Time now) {
-  bool first = task.policy.empty();
-  TaskEntity& e = first ? task.policy.emplace<TaskEntity>(task) : task.policy.get<TaskEntity>();
-  if (first) {
-    e.parent = &group_of(*task.cgroup);
-    e.weight = task.weight.value;
-    e.load = e.weight * kLoadOne;
-    e.vruntime = clock(*e.parent);
-  }
-  if (task.running)  // the present run is still to be measured
-    charge(e, -std::exchange(e.charged_next, {}));
-  else
+  TaskEntity& e = entity_of(task);
+  if (!task.running) {
     refund(e);
+  } else {  // the present run is still to be measured
+    charge(e, -std::exchange(e.charged_next, {}));
+    if (e.charged == Duration::zero()) charge(e, e.charged = slice());  // not decided here: taken from the held queue
+  }
   leave_tree(e);
   set_load(e, feasible_load(e));
-  if (!e.active) place(e, woke);
+  if (!e.active) place(e, woke && uses_little(e, now));
   activate(e);
   // On crowded CPUs a pinned task falls behind for good; whoever comes there must not wait until it has caught up.
   Vtime earliest = clock(*e.parent) - cost(4 * slice_, std::min(e.load, Weight::kDefault * kLoadOne));
@@ -272,8 +117,7 @@ void VtimePolicy::task_stopped(Task& task, Time) {
 }
 
 void VtimePolicy::task_ran(Task& task, Duration ran, Time) {
-  if (task.policy.empty()) return;
-  auto& e = task.policy.get<TaskEntity>();
+  TaskEntity& e = entity_of(task);
   e.used += ran;
   charge(e, ran - e.charged);
   e.charged = std::exchange(e.charged_next, {});
@@ -333,14 +177,17 @@ double VtimePolicy::usage(TaskEntity& e, Time now) {
   return e.usage;
 }
 
+// CPUs' worth of time that it is owed, or would be if it were runnable.
+double VtimePolicy::owed_alone(const TaskEntity& e) const { return std::min(1.0, by_weight(e)); }
+
+bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, now) <= kMostUsed * owed_alone(e); }
+
 // Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt, the sooner the less that is. Among
 // many that live on waking each other, each using its share, it would only cost throughput: they wait for their turn.
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
-  // What it would be owed if it were runnable: it is asked for tasks that sleep, too.
-  double cpus = std::min(1.0, by_weight(e));
-  double used = usage(e, now) / cpus;
+  double cpus = owed_alone(e), used = usage(e, now) / cpus;
   if (used > kMostUsed && cpus < kNearlyWhole) return {};
   return {.slice = std::min(kUrgentSlice, slice_),
           .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used, kLeastOfMinimum, 1.0)),
@@ -352,12 +199,34 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
 // With very many, a turn of all of them must not take longer than anybody may wait.
 Duration VtimePolicy::slice() const {
   double turns = std::max(1.0, static_cast<double>(active_tasks_) / online_);
-  return std::max(kShortestSlice, std::min(slice_, std::chrono::duration_cast<Duration>(kLongestWait / turns)));
+  return std::max(kShortestSlice, std::min(slice_, std::chrono::duration_cast<Duration>(longest_wait_ / turns)));
+}
+
+// Nobody should take turns with a task that is owed a whole CPU; but its neighbours may come and go.
+Duration VtimePolicy::next_slice(TaskEntity& e) const {
+  e.whole_slices = e.full ? std::min(e.whole_slices + 1, kWholeSlices) : 0;
+  return slice() * std::max(1u, e.whole_slices);
 }
 
 Duration VtimePolicy::overdue_slice() const {
   Duration shorter = kOverdueSlice * kOverdueFew / std::max(kOverdueFew, active_tasks_);
   return std::min(slice_, std::max(kShortestSlice, shorter));
+}
+
+// How much of a slice it will use. What is announced while it runs is not measured before its next slice begins.
+Duration VtimePolicy::expected_run(const Task& task, Duration slice) {
+  if (task.running || task.slept_at == Time{}) return slice;
+  return std::min(std::max(task.expected_run, task.burst), slice);
+}
+
+// It is owed most of a CPU: there is little time in which it could make up for a turn that it missed.
+bool VtimePolicy::heavy(const TaskEntity& e) { return e.full || e.load > kHeavy * e.parent->cpu_load; }
+
+// It has had no more than its share, at any level.
+bool VtimePolicy::behind(const Entity& entity) {
+  for (const Entity* e = &entity; e->parent; e = e->parent)
+    if (before(clock(*e->parent), e->vruntime)) return false;
+  return true;
 }
 
 // ---- deciding -------------------------------------------------------------------------------------
@@ -388,7 +257,7 @@ void VtimePolicy::unpark(const Room& room) {
 VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, Time now) {
   std::size_t looked_at = 0;
   for (TaskEntity& e : waiting_) {
-    if (now - e.waits_since < kLongestWait || ++looked_at > kOverdueAtOnce) return nullptr;
+    if (now - e.waits_since < longest_wait_ || ++looked_at > kOverdueAtOnce) return nullptr;
     if (auto cpu = target(*e.task, room); cpu && room.cpus[index(*cpu)].queued >= kQueuedOnCpu) continue;
     withdraw(e);
     return &e;
@@ -413,10 +282,28 @@ VtimePolicy::TaskEntity* VtimePolicy::first_eligible(Group& group, std::size_t& 
   return nullptr;
 }
 
+// The task that is least ahead of its share, at the level where it is most; `least`: of those found so far.
+void VtimePolicy::least_ahead(Group& group, Duration by, Duration& least, TaskEntity*& found, std::size_t& looks) {
+  auto consider = [&](Entity& e) {
+    if (!looks || !--looks) return;
+    Duration ahead = std::max(by, -lag(e));
+    if (found && ahead >= least) return;
+    if (e.is_group) return least_ahead(static_cast<Group&>(e), ahead, least, found, looks);
+    least = ahead;
+    found = &static_cast<TaskEntity&>(e);
+  };
+  for (Entity& e : group.eligible) consider(e);
+  for (Entity& e : group.ahead) consider(e);
+}
+
 // Who runs next: an eligible task, or else, since no CPU is left idle, whoever is least ahead. The tree is not empty.
 VtimePolicy::TaskEntity& VtimePolicy::first() const {
   std::size_t looks = kLooks;
   if (TaskEntity* task = first_eligible(*root_, looks)) return *task;
+  TaskEntity* found = nullptr;
+  Duration least{};
+  least_ahead(*root_, Duration::zero(), least, found, looks = kLooks);
+  if (found) return *found;
   Entity* e = root_;
   while (e->is_group) {
     auto& group = static_cast<Group&>(*e);
@@ -458,9 +345,11 @@ bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
   Task& task = *e->task;
   decision.task = &task;
   decision.cpu = target(task, room);
-  decision.slice = overdue ? overdue_slice() : e->full ? kWholeSlices * slice() : slice();
+  decision.slice = overdue ? overdue_slice() : next_slice(*e);
   decision.urgent = e->woke;
-  Duration expected = std::min(std::max(task.expected_run, task.burst), decision.slice);
+  // Not if it is ahead: those decided earlier would never have their turn.
+  if (online_ > 1 && task.affinity != Affinity::kSome && heavy(*e) && behind(*e)) decision.order = kFirst;
+  Duration expected = expected_run(task, decision.slice);
   (task.running ? e->charged_next : e->charged) = expected;
   charge(*e, expected);
   return true;

@@ -19,10 +19,11 @@ namespace mus {
 ///
 ///   - What is decided is charged at once with the run expected, and settled by the run measured, so that deciding
 ///     ahead does not let one group run away.
-///   - What wakes up is placed at most one slice behind the others: sleepers cannot bank time.
+///   - What wakes up is placed where the others are; who uses little of what it is owed, at most one slice behind them: sleepers
+///     cannot bank time.
 ///   - What a group or task cannot use (one thread, however heavy, uses one CPU) is shared by the others, by weight:
 ///     it is weighed by what it can use.
-///   - Nobody waits for much longer than 0.9 s: also the lightest runs before the kernel's watchdog looks.
+///   - Nobody waits for much longer than 0.9 s (longest-wait-ms): also the lightest runs before the kernel's watchdog looks.
 ///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
 ///   - Who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
 ///     of one slice that is refilled at the rate of its fair share.
@@ -33,6 +34,8 @@ class VtimePolicy final : public Policy {
  public:
   static constexpr std::array kOptions{
       PolicyOption{"slice-us", "how long a task runs while others wait, at an average share", 100, 100000, 4000},
+      // Of the lightest task; the kernel's watchdog would not wait for as long as its weight may say.
+      PolicyOption{"longest-wait-ms", "who has waited for this long runs, whatever its weight", 100, 2000, 900},
       PolicyOption{"min-run-us", "the most that a waking task leaves to the one that it interrupts", 100, 20000, 1000},
   };
   explicit VtimePolicy(const PolicyConfig& config);
@@ -103,6 +106,7 @@ class VtimePolicy final : public Policy {
     Time used_since{};
     double usage = 1;     ///< CPUs' worth of time that it used, over the last window
     Time waits_since{};
+    std::uint32_t whole_slices = 0;  ///< at once, last time; 0: was not full
     bool woke = false;    ///< waits since it woke up, not since its slice ended
     bool full = false;    ///< is owed all of a CPU, as of the last fill()
     bool in_whole = false;  ///< Parked in whole_
@@ -130,12 +134,14 @@ class VtimePolicy final : public Policy {
   };
 
   [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
+  [[nodiscard]] TaskEntity& entity_of(Task& task);
+  [[nodiscard]] static Duration expected_run(const Task& task, Duration slice);
   [[nodiscard]] static Vtime cost(Duration run, Load load);
   [[nodiscard]] static Vtime clock(Group& group);
   [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity.load); }
   static void count(Entity& entity, bool in);
   void move(Entity& entity, Vtime vruntime);
-  void place(Entity& entity, bool woke);
+  void place(Entity& entity, bool credited);
   void request(Entity& entity) const;
   static void enqueue(Entity& entity);
   void insert(Entity& entity);
@@ -156,9 +162,15 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] double by_weight(const Entity& entity) const;
   [[nodiscard]] static Duration lag(const Entity& entity);
   static double usage(TaskEntity& e, Time now);
+  [[nodiscard]] double owed_alone(const TaskEntity& e) const;
+  [[nodiscard]] bool uses_little(TaskEntity& e, Time now) const;
+  [[nodiscard]] static bool heavy(const TaskEntity& entity);
+  [[nodiscard]] static bool behind(const Entity& entity);
   [[nodiscard]] Duration slice() const;
+  [[nodiscard]] Duration next_slice(TaskEntity& entity) const;
   [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);
+  static void least_ahead(Group& group, Duration by, Duration& least, TaskEntity*& found, std::size_t& looks);
   [[nodiscard]] TaskEntity& first() const;
   [[nodiscard]] TaskEntity* pick(const Room& room);
   void make_ready(TaskEntity& entity);
@@ -168,6 +180,7 @@ class VtimePolicy final : public Policy {
 
   Duration slice_;
   Duration min_run_;
+  Duration longest_wait_;
   std::uint32_t online_;
   Time shared_out_{};
   bool changed_ = false;   ///< groups came, went or were weighed since

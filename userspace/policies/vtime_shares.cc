@@ -51,6 +51,8 @@ void VtimePolicy::fill(Group& group) {
   }
   // Where all have what they can use, one CPU weighs 1.
   group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne;
+  if (each)
+    for (TaskEntity& task : group.tasks) set_load(task, feasible_load(task));
   double groups_cpus = 0;
   for (Group& child : group.groups) {
     child.cpus = child.full ? child.most_cpus : child.weight * kLoadOne / group.cpu_load;
