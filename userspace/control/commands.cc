@@ -83,6 +83,7 @@ Service::Next Commands::on_line(RequestId id, std::string_view line, Moment now)
 
 void Commands::answer(RequestId request, const Tag& tag, Outcome outcome, Moment now) {
   std::visit(Overloaded{[&](Json& fields) { outlet_.answer(request, ok_line(tag, fields)); },
+                        [&](Members& fields) { outlet_.answer(request, ok_line(tag, fields)); },
                         [&](const Refusal& refusal) { outlet_.answer(request, error_line(tag, refusal)); },
                         [&](Waiting& waiting) {
                           auto ticket = waiting.ticket;

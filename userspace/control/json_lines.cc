@@ -8,10 +8,13 @@ namespace mus {
 namespace {
 
 constexpr std::size_t kDeepest = 4;
+constexpr std::size_t kUsual = 8;        // fields of a request, at most
+constexpr std::size_t kMostFields = 256;
+constexpr std::size_t kUsualText = 256;  // bytes of an answer
 constexpr int kNumberOverflow = 406;  // nlohmann's id of "number overflow parsing"
 
 /// Builds the value while the parser walks the text, and stops it at the first thing that is not allowed.
-class StrictBuilder : public nlohmann::json_sax<nlohmann::json> {
+class StrictBuilder : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -20,16 +23,17 @@ class StrictBuilder : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override { return put(value); }
   bool string(string_t& value) override { return put(std::move(value)); }
   bool binary(binary_t&) override { return false; }  // JSON has none
-  bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
-  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
     key_ = std::move(name);
     if (open_.size() == 1) field_ = key_;
-    if (!open_.back()->contains(key_)) return true;
-    fault = JsonFault{.what = "the field comes twice", .field = excerpt(key_)};
+    bool room = open_.back()->size() < kMostFields;  // it is looked for among them
+    if (room && !open_.back()->contains(key_)) return true;
+    fault = JsonFault{.what = room ? "the field comes twice" : "the object has too many fields", .field = excerpt(key_)};
     return false;
   }
 
@@ -45,25 +49,30 @@ class StrictBuilder : public nlohmann::json_sax<nlohmann::json> {
     return false;
   }
 
-  nlohmann::json root;
+  Json root;
   JsonFault fault;
 
  private:
-  nlohmann::json* place(nlohmann::json value) {
+  Json* place(Json value) {
     if (open_.back()->is_array()) return &open_.back()->emplace_back(std::move(value));
-    return &((*open_.back())[key_] = std::move(value));
+    // key() has looked for it already; operator[] would once more.
+    auto& members = open_.back()->get_ref<Json::object_t&>();
+    using Vector = Json::object_t::Container;
+    return &static_cast<Vector&>(members).emplace_back(std::move(key_), std::move(value)).second;
   }
 
-  bool put(nlohmann::json value) {
+  bool put(Json value) {
     if (open_.empty()) return not_an_object();
     place(std::move(value));
     return true;
   }
 
-  bool open(nlohmann::json container) {
+  bool open(Json container) {
     if (open_.empty()) {
       if (!container.is_object()) return not_an_object();
       root = std::move(container);
+      root.get_ref<Json::object_t&>().reserve(kUsual);
+      open_.reserve(kDeepest);
       open_.push_back(&root);
       return true;
     }
@@ -86,7 +95,7 @@ class StrictBuilder : public nlohmann::json_sax<nlohmann::json> {
     return false;
   }
 
-  std::vector<nlohmann::json*> open_;
+  std::vector<Json*> open_;
   std::string key_;    // of the value that comes next
   std::string field_;  // the key at the top that we are within
 };
@@ -124,10 +133,10 @@ std::optional<std::string_view> LineBuffer::next() {
   return line;
 }
 
-std::expected<nlohmann::json, JsonFault> parse_object(std::string_view text) {
+std::expected<Json, JsonFault> parse_object(std::string_view text) {
   StrictBuilder builder;
   try {
-    if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
+    if (Json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
   } catch (
       const nlohmann::json::exception&) {  // none is known to come here; a client must not find the first
     builder.fault = JsonFault{.what = "not valid JSON"};
@@ -140,6 +149,38 @@ std::string to_line(const Json& json) {
   std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   line += '\n';
   return line;
+}
+
+namespace {
+
+// As it is between quotation marks: what nearly every name is.
+bool plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
+}  // namespace
+
+void Members::begin(std::string_view name) {
+  if (text_.empty())
+    text_.reserve(kUsualText);
+  else
+    text_ += ',';
+  text_.append(1, '"').append(name).append("\":");
+}
+
+Members& Members::add(std::string_view name, std::string_view value) {
+  if (!plain(value)) return add_text(name, Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+  begin(name);
+  text_.append(1, '"').append(value).append(1, '"');
+  return *this;
+}
+
+Members& Members::add(std::string_view name, std::uint64_t value) { return add_text(name, std::to_string(value)); }
+
+Members& Members::add_text(std::string_view name, std::string_view json) {
+  begin(name);
+  text_ += json;
+  return *this;
 }
 
 std::string excerpt(std::string_view text, std::size_t most) {

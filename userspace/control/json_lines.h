@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -11,7 +12,8 @@
 
 namespace mus {
 
-/// Answers keep their fields in the order in which they were written.
+/// Objects keep their fields in the order in which they came or were written, in a vector: with as few as a request or an
+/// answer has, that is several times as fast as a map.
 using Json = nlohmann::ordered_json;
 
 /// Cuts what arrives from a socket into lines.
@@ -45,14 +47,28 @@ struct JsonFault {
   bool out_of_range = false;  ///< valid JSON, but a number that no type holds
 };
 
-/// Parses one JSON object. Stricter than JSON: a field may not come twice, nothing is nested deeper than four,
-/// strings are valid UTF-8, nothing follows the object.
+/// Parses one JSON object. Stricter than JSON: a field may not come twice, no object has more than 256, nothing is
+/// nested deeper than four, strings are valid UTF-8, nothing follows the object.
 /// Errors: JsonFault; it does not throw.
 /// Cost:   linear; no recursion.
-[[nodiscard]] std::expected<nlohmann::json, JsonFault> parse_object(std::string_view text);
+[[nodiscard]] std::expected<Json, JsonFault> parse_object(std::string_view text);
 
 /// One line, its end included. Invalid UTF-8 (a cgroup's name may be anything) is replaced.
 [[nodiscard]] std::string to_line(const Json& json);
+
+/// The members of an object as text, for the answers that are made a thousand times a second: a third of what it costs to
+/// build a Json first. No name may come twice. Invalid UTF-8 is replaced.
+class Members {
+ public:
+  Members& add(std::string_view name, std::string_view value);
+  Members& add(std::string_view name, std::uint64_t value);
+  Members& add_text(std::string_view name, std::string_view json);  ///< a value that is JSON already
+  [[nodiscard]] const std::string& text() const { return text_; }  ///< without the braces
+
+ private:
+  void begin(std::string_view name);
+  std::string text_;
+};
 
 /// At most `most` bytes of what a client sent, for a message: cut between characters, "..." after it.
 [[nodiscard]] std::string excerpt(std::string_view text, std::size_t most = 64);

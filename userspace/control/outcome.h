@@ -14,7 +14,7 @@ namespace mus {
 struct Waiting;
 
 /// What came of a request: the fields of the answer, why not, or that the scheduler thread has to say first.
-using Outcome = std::variant<Json, Refusal, Waiting>;
+using Outcome = std::variant<Json, Members, Refusal, Waiting>;
 
 /// A command is on its way to the scheduler thread; `finish` makes the answer out of its reply.
 struct Waiting {

@@ -11,8 +11,6 @@
 namespace mus {
 namespace {
 
-using nlohmann::json;
-
 constexpr double kShortestTtl = 0.001, kLongestTtl = 31'536'000;  // seconds; a year
 constexpr double kShortestInterval = 0.1, kLongestInterval = 60;
 constexpr std::size_t kLongestTag = 64, kLongestName = 64, kLongestPart = 255;
@@ -35,18 +33,18 @@ Refusal bad_value(std::string_view field, std::string message, std::string hint 
 /// Takes the fields of one request out of it, remembers the first fault, and at the end what nobody asked for.
 class Fields {
  public:
-  explicit Fields(const json& object) : object_(object) { known_.reserve(16); }
+  explicit Fields(const Json& object) : object_(object) { known_.reserve(16); }
 
   [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
 
-  [[nodiscard]] const json* take(std::string_view name) {
+  [[nodiscard]] const Json* take(std::string_view name) {
     known_.push_back(name);
     auto it = object_.find(name);
     return it == object_.end() ? nullptr : &*it;
   }
 
   [[nodiscard]] std::optional<std::string> text(std::string_view name) {
-    const json* value = take(name);
+    const Json* value = take(name);
     if (!value) return std::nullopt;
     if (value->is_string()) return value->get<std::string>();
     blame(bad_request(name, std::string(name) + " is not a string"));
@@ -55,7 +53,7 @@ class Fields {
 
   [[nodiscard]] std::optional<std::uint64_t> whole(std::string_view name, std::uint64_t least,
                                                    std::uint64_t most) {
-    const json* value = take(name);
+    const Json* value = take(name);
     if (!value) return std::nullopt;
     auto range = [&] { return "a whole number from " + std::to_string(least) + " to " + std::to_string(most); };
     bool integer = value->is_number_unsigned() || value->is_number_integer();
@@ -74,7 +72,7 @@ class Fields {
 
   [[nodiscard]] std::optional<std::chrono::milliseconds> seconds(std::string_view name, double least,
                                                                  double most) {
-    const json* value = take(name);
+    const Json* value = take(name);
     if (!value) return std::nullopt;
     if (!value->is_number()) {
       blame(bad_request(name, std::string(name) + " is not a number", "give seconds"));
@@ -84,12 +82,12 @@ class Fields {
     if (std::isfinite(number) && number >= least && number <= most)
       return std::chrono::milliseconds(std::llround(number * 1000));
     blame(bad_value(name, std::string(name) + " is out of range",
-                    "give seconds, from " + json(least).dump() + " to " + json(most).dump()));
+                    "give seconds, from " + Json(least).dump() + " to " + Json(most).dump()));
     return std::nullopt;
   }
 
   [[nodiscard]] bool flag(std::string_view name) {
-    const json* value = take(name);
+    const Json* value = take(name);
     if (!value) return false;
     if (value->is_boolean()) return value->get<bool>();
     blame(bad_request(name, std::string(name) + " is neither true nor false"));
@@ -108,7 +106,7 @@ class Fields {
 
   /// The first fault; else the first field that the command does not have.
   [[nodiscard]] std::optional<Refusal> fault() const {
-    for (const auto& [name, value] : object_.items()) {
+    for (const auto& [name, value] : object_.get_ref<const Json::object_t&>()) {
       if (std::ranges::find(known_, name) != known_.end()) continue;
       auto near = name.size() > kLongestName ? std::string_view{} : nearest_name(name, known_);
       return bad_request(excerpt(name), "this command has no field '" + excerpt(name) + "'",
@@ -118,7 +116,7 @@ class Fields {
   }
 
  private:
-  const json& object_;
+  const Json& object_;
   std::vector<std::string_view> known_{"cmd", "tag"};
   std::optional<Refusal> fault_;
 };
@@ -175,7 +173,7 @@ Ask policy_show(Fields& fields) {
 /// {"slice-us":2000} or ["slice-us=2000"].
 std::vector<std::string> settings(Fields& fields) {
   std::vector<std::string> texts;
-  const json* set = fields.take("set");
+  const Json* set = fields.take("set");
   if (!set) return texts;
   const std::string hint = R"(give an object of whole numbers, such as {"slice-us":2000})";
   if (!set->is_structured() || set->size() > kMostSettings) {
@@ -251,7 +249,7 @@ Refusal unknown_command(const std::string& name) {
 }
 
 /// Fills `tag`; the fault if it is none.
-std::optional<Refusal> read_tag(const json& object, Tag& tag) {
+std::optional<Refusal> read_tag(const Json& object, Tag& tag) {
   auto it = object.find("tag");
   if (it == object.end()) return std::nullopt;
   if (it->is_number_unsigned()) {
@@ -334,14 +332,27 @@ Request parse_request(std::string_view line) {
   return request;
 }
 
-// Put together as text: an answer is made a thousand times a second, and building an object twice is most of its cost.
-std::string ok_line(const Tag& tag, const Json& fields) {
+namespace {
+
+std::string ok_text(const Tag& tag, std::string_view members) {
   std::string line = R"({"ok":true)";
-  if (!tag.is_null()) line += R"(,"tag":)" + tag.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (fields.empty()) return line + "}\n";
-  line += ',';
-  return line.append(to_line(fields), 1);
+  line.reserve(line.size() + members.size() + 64);
+  if (!tag.is_null())
+    line += R"(,"tag":)" + (tag.is_number_unsigned() ? std::to_string(tag.get<std::uint64_t>())
+                                                     : tag.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!members.empty()) line.append(1, ',').append(members);
+  return line += "}\n";
 }
+
+}  // namespace
+
+std::string ok_line(const Tag& tag, const Json& fields) {
+  if (fields.empty()) return ok_text(tag, {});
+  std::string object = fields.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return ok_text(tag, std::string_view(object).substr(1, object.size() - 2));
+}
+
+std::string ok_line(const Tag& tag, const Members& fields) { return ok_text(tag, fields.text()); }
 
 std::string error_line(const Tag& tag, const Refusal& refusal) {
   Json error{{"code", refusal.code}, {"message", refusal.message}};

@@ -87,6 +87,7 @@ struct Request {
 
 /// {"ok":true, ...}, with the tag.
 [[nodiscard]] std::string ok_line(const Tag& tag, const Json& fields = Json::object());
+[[nodiscard]] std::string ok_line(const Tag& tag, const Members& fields);
 /// {"ok":false,"error":{...}}, with the tag.
 [[nodiscard]] std::string error_line(const Tag& tag, const Refusal& refusal);
 

@@ -57,20 +57,17 @@ std::uint32_t WeightCommands::weight_now(const CgroupPlace& place) const {
   return std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
 }
 
-Json WeightCommands::view(const CgroupPlace& place, Moment now) const {
+Members WeightCommands::view(const CgroupPlace& place, Moment now) const {
   std::uint32_t cpu_weight = std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
   const SetWeight* set = store_.find(place.id);
-  Json::object_t fields;
-  fields.reserve(8);  // with the caller's: it copies the names when it grows
-  fields.emplace_back("cgroup", place.path);
-  fields.emplace_back("cgroup_id", raw(place.id));
-  fields.emplace_back("weight", set ? set->weight : cpu_weight);
-  fields.emplace_back("source", source(place.id, place.path));
-  fields.emplace_back("cpu_weight", cpu_weight);
-  if (set) {
-    fields.emplace_back("set", set->weight);
-    if (set->until) fields.emplace_back("ttl", seconds_left(*set, now));
-  }
+  Members fields;
+  fields.add("cgroup", place.path)
+      .add("cgroup_id", raw(place.id))
+      .add("weight", set ? set->weight : cpu_weight)
+      .add("source", source(place.id, place.path))
+      .add("cpu_weight", cpu_weight);
+  if (set) fields.add("set", set->weight);
+  if (set && set->until) fields.add_text("ttl", Json(seconds_left(*set, now)).dump());
   return fields;
 }
 
@@ -94,8 +91,8 @@ Outcome WeightCommands::run(const ask::WeightSet& set, Moment now) {
   if (set.ttl) entry.until = now.steady + *set.ttl;
   if (!store_.set(std::move(entry))) return no_room();
 
-  Json fields = view(*place, now);
-  fields["before"] = before;
+  Members fields = view(*place, now);
+  fields.add("before", before);
   return Waiting{*ticket,
                  [this, fields = std::move(fields), id = place->id](const Reply& reply) mutable -> Outcome {
                    if (reply.result == Reply::Result::kDone) return std::move(fields);
@@ -108,20 +105,23 @@ Outcome WeightCommands::run(const ask::WeightSet& set, Moment now) {
 Outcome WeightCommands::run(const ask::WeightGet& get, Moment now) {
   auto place = find(get.cgroup);
   if (!place) return place.error();
-  Json fields = view(*place, now);
+  Members fields = view(*place, now);
   const Snapshot* snapshot = port_.snapshot();
   const Snapshot::Group* group = group_in(snapshot, place->id);
   const Snapshot::Group* any = snapshot && snapshot->group_count ? &snapshot->groups[0] : nullptr;
   bool said = group ? group->promised >= 0 : any && any->promised >= 0;
-  fields["promised"] = said ? Json(group ? std::round(group->promised * 1e4) / 1e4 : 0.0) : Json(nullptr);
+  fields.add_text("promised", said ? Json(group ? std::round(group->promised * 1e4) / 1e4 : 0.0).dump() : "null");
   return fields;
 }
 
 Outcome WeightCommands::run(const ask::WeightList& list, Moment now) {
-  Json weights = Json::array();
+  std::string weights;
+  auto show = [&](const CgroupPlace& place) {
+    weights += (weights.empty() ? "{" : ",{") + view(place, now).text() + "}";
+  };
   std::set<CgroupId> seen;
   for (const auto& [id, entry] : store_.all()) {
-    if (fs_) weights.push_back(view({.id = id, .path = entry.path}, now));
+    if (fs_) show({.id = id, .path = entry.path});
     seen.insert(id);
   }
   const Snapshot* snapshot = list.all && fs_ ? port_.snapshot() : nullptr;
@@ -130,9 +130,9 @@ Outcome WeightCommands::run(const ask::WeightList& list, Moment now) {
     const Snapshot::Group& group = snapshot->groups[i];
     std::string path = raw(group.parent) == 0 ? "/" : fs_->name(group.id);
     if (path != "/" && path.starts_with('/') && seen.insert(group.id).second)
-      weights.push_back(view({.id = group.id, .path = path}, now));
+      show({.id = group.id, .path = path});
   }
-  return Json{{"weights", std::move(weights)}};
+  return Members{}.add_text("weights", "[" + weights + "]");
 }
 
 Outcome WeightCommands::run(const ask::WeightUnset& unset, Moment now) {
@@ -140,10 +140,7 @@ Outcome WeightCommands::run(const ask::WeightUnset& unset, Moment now) {
   if (!place) return place.error();
   std::uint32_t before = weight_now(*place);
   auto answer = [this, place = *place, before](bool was_set, Moment at) {
-    Json fields = view(place, at);
-    fields["before"] = before;
-    fields["was_set"] = was_set;
-    return fields;
+    return view(place, at).add("before", before).add_text("was_set", was_set ? "true" : "false");
   };
   if (!store_.find(place->id)) return answer(false, now);
   auto ticket = poster_.post({.kind = Command::Kind::kSetWeight, .cgroup = place->id, .weight = 0});

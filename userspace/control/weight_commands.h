@@ -47,7 +47,7 @@ class WeightCommands {
 
  private:
   [[nodiscard]] std::expected<CgroupPlace, Refusal> find(const CgroupName& name);
-  [[nodiscard]] Json view(const CgroupPlace& place, Moment now) const;
+  [[nodiscard]] Members view(const CgroupPlace& place, Moment now) const;
   [[nodiscard]] std::uint32_t weight_now(const CgroupPlace& place) const;
   [[nodiscard]] bool there(const SetWeight& entry) const;
   void take_back(const std::vector<SetWeight>& entries);

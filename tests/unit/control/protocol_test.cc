@@ -58,7 +58,7 @@ TEST(Protocol, ReadsTheOptionsOfAPolicyInBothForms) {
   EXPECT_TRUE(must<ask::PolicyUse>(R"({"cmd":"policy.use","policy":"fifo"})").settings.empty());
   std::vector<std::string> expected{"a=1", "slice-us=2000"};
   EXPECT_EQ(
-      must<ask::PolicyUse>(R"({"cmd":"policy.use","policy":"vtime","set":{"slice-us":2000,"a":1}})").settings,
+      must<ask::PolicyUse>(R"({"cmd":"policy.use","policy":"vtime","set":{"a":1,"slice-us":2000}})").settings,
       expected);
   EXPECT_EQ(
       must<ask::PolicyUse>(R"({"cmd":"policy.use","policy":"vtime","set":["a=1","slice-us=2000"]})").settings,
