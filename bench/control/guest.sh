@@ -3,7 +3,7 @@
 rate=$1 rounds=$2
 cg=/sys/fs/cgroup
 mkdir $cg/client $cg/target
-echo 1 >$cg/client/cpu.weight
+echo 10000 >$cg/client/cpu.weight # it must keep its rate beside 80 tasks that all want to run
 mus-userland >/tmp/mus.log 2>&1 &
 mus=$!
 until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do sleep 0.1; done

@@ -5,11 +5,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -62,21 +65,27 @@ int main(int argc, char** argv) {
     return true;
   };
   auto start = Clock::now();
-  long total = static_cast<long>(rate * seconds);
-  while (sent < total) {
-    auto due = std::min(total, static_cast<long>(std::chrono::duration<double>(Clock::now() - start).count() * rate));
-    std::string lines;
+  long total = static_cast<long>(rate * seconds), answered_before = 0, least = total;
+  std::string lines;  // that are due, and not sent yet: the daemon takes no more from who does not take its answers
+  for (int second = 1; sent < total || !lines.empty();) {
+    double passed = std::chrono::duration<double>(Clock::now() - start).count();
+    auto due = std::min(total, static_cast<long>(passed * rate));
     for (; sent < due && !given.empty(); ++sent)
       lines += given[static_cast<std::size_t>(sent) % given.size()] + "\n";
     for (; sent < due; ++sent)
       lines += R"({"cmd":"weight.set","cgroup":")" + cgroup + R"(","weight":)" + std::to_string(100 + sent % 300) + "}\n";
-    if (::write(fd, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size()))
-      return std::perror("control_load: write"), 2;
-    read_answers(0);
+    ssize_t went = ::send(fd, lines.data(), lines.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (went < 0 && errno != EAGAIN) return std::perror("control_load: send"), 2;
+    lines.erase(0, static_cast<std::size_t>(std::max<ssize_t>(went, 0)));
+    while (read_answers(0)) {}
+    if (passed >= second) {
+      least = std::min(least, answered - std::exchange(answered_before, answered));
+      ++second;
+    }
     std::this_thread::sleep_for(kEvery);
   }
   while (answered < sent && read_answers(5000)) {}
   double took = std::chrono::duration<double>(Clock::now() - start).count();
-  std::printf("sent %ld, answered %ld, applied %ld in %.1f s\n", sent, answered, good, took);
+  std::printf("sent %ld, answered %ld, applied %ld in %.1f s, at least %ld in any second\n", sent, answered, good, took, least);
   return sent == answered && good == sent ? 0 : 1;
 }
