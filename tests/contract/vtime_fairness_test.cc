@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <random>
 
+#include "driver_bench.h"
 #include "fake_kernel.h"
 #include "policies/vtime.h"
 #include "seed.h"
@@ -37,6 +39,9 @@ struct Tree {
     for (std::size_t i = 0, n = 3 + random() % 14; i < n; ++i)
       leaves.push_back({groups[random() % groups.size()].id, weight()});
   }
+  [[nodiscard]] int level(std::size_t leaf) const {  // 1: right below the root
+    return 1 + std::ranges::find(groups, leaves[leaf].group, &Node::id)->depth;
+  }
   [[nodiscard]] double ideal(std::size_t leaf) const {
     double share = static_cast<double>(leaves[leaf].weight) / active_weight(leaves[leaf].group);
     for (std::uint64_t id = leaves[leaf].group; id != 1;) {
@@ -59,6 +64,34 @@ struct Tree {
     return sum;
   }
 };
+
+// The order alone, nothing decided ahead. Bound, at any moment: one slice for each level of the tree (EEVDF's, at each),
+// and a quarter for what is charged before it is measured.
+TEST(VtimeFairness, OrderFollowsTheIdealOnRandomTrees) {
+  double most = 0;
+  for (std::uint64_t seed : fakes::seeds(40)) {
+    SCOPED_TRACE("MUS_TEST_SEED=" + std::to_string(seed));
+    Tree tree(seed);
+    fakes::DriverBench<VtimePolicy> bench;
+    for (const auto& g : tree.groups)
+      if (g.id != 1) bench.group(g.id, g.parent, g.weight);
+    std::vector<int> pids;
+    for (const auto& leaf : tree.leaves) pids.push_back(bench.spawn(leaf.group, leaf.weight));
+    Time start = bench.now;
+    double worst = 0;
+    for (int i = 0; i < 4000; ++i) {
+      bench.turn();
+      for (std::size_t leaf = 0; leaf < pids.size(); ++leaf) {
+        double due = tree.ideal(leaf) * static_cast<double>((bench.now - start).count());
+        double off = std::abs(due - static_cast<double>(bench.time[pids[leaf]].count()));
+        worst = std::max(worst, off / tree.level(leaf));
+      }
+    }
+    EXPECT_LE(worst / static_cast<double>(bench.slice.count()), 1.25) << "slices a level";
+    most = std::max(most, worst / static_cast<double>(bench.slice.count()));
+  }
+  std::printf("lag: %.2f slices a level at worst\n", most);
+}
 
 // The whole machine: decided ahead, by the rules of the kernel half. Bound: 2 points of share after 60 s.
 void expect_fair_machine(const Tree& tree, unsigned cpus, Duration time, double bound) {

@@ -8,7 +8,7 @@ namespace mus {
 namespace {
 
 constexpr std::size_t kDeepest = 4;
-constexpr std::size_t kUsual = 8;        // fields of a request, at most
+constexpr std::size_t kUsual = 8;        // fields of a request
 constexpr std::size_t kMostFields = 256;
 constexpr std::size_t kUsualText = 256;  // bytes of an answer
 constexpr int kNumberOverflow = 406;  // nlohmann's id of "number overflow parsing"

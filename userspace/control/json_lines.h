@@ -12,8 +12,7 @@
 
 namespace mus {
 
-/// Objects keep their fields in the order in which they came or were written, in a vector: with as few as a request or an
-/// answer has, that is several times as fast as a map.
+/// Objects keep their fields in the order in which they came or were written, in a vector: a request or an answer has few.
 using Json = nlohmann::ordered_json;
 
 /// Cuts what arrives from a socket into lines.

@@ -96,6 +96,18 @@ TEST(ParseObject, RefusesNumbersThatNothingHolds) {
   EXPECT_EQ(json.error().field, "ttl");
 }
 
+TEST(ParseObject, RefusesAnObjectOfVeryManyFields) {
+  auto object_of = [](int fields) {
+    std::string text = "{";
+    for (int i = 0; i < fields; ++i) text += (i ? ",\"" : "\"") + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  EXPECT_TRUE(parse_object(object_of(256)));
+  auto refused = parse_object(object_of(257));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().field, "256");
+}
+
 TEST(ParseObject, RefusesWhatIsNestedDeeply) {
   EXPECT_TRUE(parse_object(R"({"a":[[[1]]]})"));
   EXPECT_FALSE(parse_object(R"({"a":[[[[1]]]]})"));
