@@ -63,11 +63,13 @@ Json StatsCommands::cgroup_json(const GroupFigures& figures) {
   const Sample::Group& group = *figures.group;
   std::string path = raw(group.parent) == 0 ? "/" : weights_.name(group.id);
   auto source = weights_.source(group.id, path);
+  // The scheduler thread speaks four times a second; whoever has just set a weight is to see that one.
+  auto set = weights_.set_through_mus(group.id);
   return {{"cgroup", path},
           {"cgroup_id", raw(group.id)},
           {"parent_id", raw(group.parent)},
           {"depth", group.depth},
-          {"weight", group.weight},
+          {"weight", set ? set : group.kernel_weight},
           {"source", path == "/" ? "default" : source},
           {"promised", figures.promised < 0 ? Json(nullptr) : Json(rounded(figures.promised, 1e4))},
           {"share", rounded(figures.share, 1e4)},

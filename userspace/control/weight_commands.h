@@ -40,6 +40,11 @@ class WeightCommands {
     return fs_ ? fs_->name(id) : "id:" + std::to_string(raw(id));
   }
   [[nodiscard]] std::string_view source(CgroupId id, const std::string& path) const;
+  /// The weight set through mus; 0: none. The scheduler thread has it by the time that whoever set it was answered.
+  [[nodiscard]] std::uint32_t set_through_mus(CgroupId id) const {
+    const SetWeight* set = store_.find(id);
+    return set ? set->weight : 0;
+  }
   [[nodiscard]] std::size_t count() const { return store_.all().size(); }
   void keep_names(std::span<const CgroupId> ids) {
     if (fs_) fs_->keep_names(ids);

@@ -70,8 +70,8 @@ class CommandsTest : public testing::Test {
   }
   void subscribe_while_redis_runs() {
     port_.publish(std::chrono::seconds(1));
-    port_.group(id("/")) = {.id = id("/"), .parent = {}, .depth = 0, .weight = 100};
-    port_.group(id("/redis")) = {.id = id("/redis"), .parent = id("/"), .depth = 1, .weight = 100, .runnable = 1};
+    port_.group(id("/")) = {.id = id("/"), .parent = {}, .depth = 0, .weight = 100, .kernel_weight = 100};
+    port_.group(id("/redis")) = {.id = id("/redis"), .parent = id("/"), .depth = 1, .weight = 100, .kernel_weight = 100, .runnable = 1};
     ask(R"({"cmd":"subscribe","interval":0.1})");
   }
   void tick(std::chrono::milliseconds later) {

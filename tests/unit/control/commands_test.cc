@@ -276,6 +276,21 @@ TEST_F(CommandsTest, ThereIsAlwaysAReasonToWake) {
   }
 }
 
+TEST_F(CommandsTest, FiguresShowAWeightAsSoonAsItWasSet) {
+  port_.publish(1s);
+  port_.group(id("/redis")) = {.id = id("/redis"), .depth = 1, .weight = 250, .kernel_weight = 100, .set = 250, .runnable = 1};
+  port_.group(id("/redis")).parent = id("/");
+  auto shown = [&] {
+    tick(100ms);  // figures are given again for 50 ms
+    return ask(R"({"cmd":"stats"})")["cgroups"][0]["weight"];
+  };
+  set("/redis", 400);
+  EXPECT_EQ(shown(), 400) << "although the scheduler thread has not published it";
+  answers(R"({"cmd":"weight.unset","cgroup":"/redis"})");
+  obey();
+  EXPECT_EQ(shown(), 100);
+}
+
 TEST_F(CommandsTest, ACgroupKeepsItsFiguresUntilTheSchedulerSaysSomethingNew) {
   subscribe_while_redis_runs();
   port_.publish(1250ms);

@@ -30,7 +30,7 @@ class ScxStatsTest : public CommandsTest {
     port_.publish(1s);
     auto& group = port_.group(id("/redis"));
     group = {
-        .id = id("/redis"), .parent = CgroupId{1}, .depth = 1, .weight = 400, .runnable = 1, .promised = -1};
+        .id = id("/redis"), .parent = CgroupId{1}, .depth = 1, .weight = 400, .kernel_weight = 400, .runnable = 1, .promised = -1};
     return group;
   }
   /// The figures are made anew, of what the scheduler says now.
