@@ -4,7 +4,7 @@
 # package that brings it.
 #
 # Targets: mus::libbpf, mus::concurrentqueue (#include <concurrentqueue.h>), Boost::headers, CLI11::CLI11,
-# nlohmann_json::nlohmann_json, mus::ncurses, ZLIB::ZLIB, Threads::Threads, GTest::gmock, GTest::gtest_main;
+# nlohmann_json::nlohmann_json, mus::rapidjson, mus::ncurses, ZLIB::ZLIB, Threads::Threads, GTest::gmock, GTest::gtest_main;
 # optional: benchmark::benchmark_main.
 
 set(MUS_LIBBPF_MINIMUM 1.4)
@@ -95,6 +95,15 @@ endif()
 find_package(nlohmann_json QUIET)
 if(NOT TARGET nlohmann_json::nlohmann_json)
   mus_missing("nlohmann-json" "nlohmann-json3-dev")
+endif()
+
+find_path(MUS_RAPIDJSON_DIR rapidjson/document.h)
+if(NOT MUS_RAPIDJSON_DIR)
+  mus_missing("RapidJSON" "rapidjson-dev")
+else()
+  add_library(mus_rapidjson INTERFACE)
+  add_library(mus::rapidjson ALIAS mus_rapidjson)
+  target_include_directories(mus_rapidjson SYSTEM INTERFACE ${MUS_RAPIDJSON_DIR})
 endif()
 
 # --- musctl

@@ -172,10 +172,13 @@ std::string CgroupFs::nearest(const std::string& path) const {
   return near.empty() ? "" : parent + "/" + std::string(near);
 }
 
-const CgroupFs::Known* CgroupFs::known(const std::string& path) {
+const CgroupFs::Known* CgroupFs::known(const std::string& path, Clock::time_point now) {
   auto it = known_.find(path);
   if (it == known_.end()) return nullptr;
-  if (number_in<std::uint32_t>(it->second.weight_file)) return &it->second;
+  Known& known = it->second;
+  if (now == Clock::time_point{} || known.seen != now) known.weight = number_in<std::uint32_t>(known.weight_file);
+  known.seen = now;
+  if (known.weight) return &known;
   known_.erase(it);
   return nullptr;
 }
@@ -188,8 +191,8 @@ void CgroupFs::know(const std::string& path, CgroupId id, const Fd& folder) {
   known_.insert_or_assign(path, Known{.id = id, .weight_file = std::move(file)});
 }
 
-Result<CgroupPlace> CgroupFs::find(const std::string& path) {
-  if (const Known* here = known(path)) return CgroupPlace{.id = here->id, .path = path};
+Result<CgroupPlace> CgroupFs::find(const std::string& path, Clock::time_point now) {
+  if (const Known* here = known(path, now)) return CgroupPlace{.id = here->id, .path = path};
   Fd folder = walk(path);
   if (auto id = id_of(folder)) {
     know(path, *id, folder);
@@ -293,8 +296,8 @@ void CgroupFs::keep_names(std::span<const CgroupId> ids) {
   std::erase_if(known_, [](const auto& item) { return !number_in<std::uint32_t>(item.second.weight_file); });
 }
 
-std::optional<std::uint32_t> CgroupFs::cpu_weight(const std::string& path) {
-  if (auto it = known_.find(path); it != known_.end()) return number_in<std::uint32_t>(it->second.weight_file);
+std::optional<std::uint32_t> CgroupFs::cpu_weight(const std::string& path, Clock::time_point now) {
+  if (const Known* here = known(path, now)) return here->weight;
   if (path == "/" || check_cgroup_path(path) != path) return std::nullopt;
   return number_in<std::uint32_t>(open(path + "/cpu.weight", kReading));
 }

@@ -54,8 +54,10 @@ class CgroupFs {
   /// Errors: `mount` cannot be opened.
   [[nodiscard]] static Result<CgroupFs> open(const std::string& mount, const std::string& proc = "/proc");
 
-  /// `path` as check_cgroup_path() leaves it.
-  [[nodiscard]] Result<CgroupPlace> find(const std::string& path);
+  using Clock = std::chrono::steady_clock;
+
+  /// `path` as check_cgroup_path() leaves it. `now`: what was seen at that very moment is not looked at again.
+  [[nodiscard]] Result<CgroupPlace> find(const std::string& path, Clock::time_point now = {});
   /// By the kernel's id. Remembers what it found, since a cgroup keeps its path for as long as it lives.
   [[nodiscard]] Result<CgroupPlace> find(CgroupId id);
   /// The cgroup that a process is in.
@@ -70,7 +72,7 @@ class CgroupFs {
   void keep_names(std::span<const CgroupId> ids);
 
   [[nodiscard]] CgroupWeight weight(const std::string& path);
-  [[nodiscard]] std::optional<std::uint32_t> cpu_weight(const std::string& path);
+  [[nodiscard]] std::optional<std::uint32_t> cpu_weight(const std::string& path, Clock::time_point now = {});
   /// Whether the cpu controller is on this hierarchy (in hybrid mode it may be on v1).
   [[nodiscard]] bool has_cpu_controller() const;
 
@@ -80,11 +82,13 @@ class CgroupFs {
   struct Known {
     CgroupId id{};
     Fd weight_file;
+    Clock::time_point seen{};
+    std::optional<std::uint32_t> weight;  // then
   };
   static constexpr std::size_t kMostKnown = 64;
 
   CgroupFs() = default;
-  [[nodiscard]] const Known* known(const std::string& path);
+  [[nodiscard]] const Known* known(const std::string& path, Clock::time_point now);
   void know(const std::string& path, CgroupId id, const Fd& folder);
   [[nodiscard]] Fd open(const std::string& path, std::uint64_t flags) const;
   [[nodiscard]] Fd walk(const std::string& path) const;
@@ -97,7 +101,7 @@ class CgroupFs {
   std::string proc_;
   bool real_ = false;     // cgroup v2 and not a stand-in of a test
   bool handles_ = false;  // a cgroup can be opened by its id
-  std::chrono::steady_clock::time_point walked_{};
+  Clock::time_point walked_{};
   std::unordered_map<std::uint64_t, std::string> paths_;
   std::unordered_map<std::string, Known> known_;
 };

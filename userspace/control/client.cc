@@ -22,10 +22,11 @@ TokenBucket::Clock::duration TokenBucket::until_ready() const {
 }
 
 void Gathering::handled(std::size_t lines, Clock::time_point now) {
-  bool gathered = until_ != Clock::time_point{}, fast = now - last_ <= 2 * kFor;
+  bool gathered = until_ != Clock::time_point{};
+  bool fast = gathered ? lines > 1 : now - last_ <= kFast;
   last_ = now;
   until_ = {};
-  if (gathered && lines == 1) without_ = kLinesAtOnce;
+  if (gathered && !fast) without_ = kLinesAtOnce;
   without_ -= static_cast<int>(std::min<std::size_t>(lines, static_cast<std::size_t>(without_)));
   if (fast && without_ == 0) until_ = now + kFor;
 }

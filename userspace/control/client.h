@@ -46,7 +46,7 @@ class TokenBucket {
 class Gathering {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kFor{5};
+  static constexpr std::chrono::milliseconds kFor{20};
 
   /// `lines` were handled at `now`.
   void handled(std::size_t lines, Clock::time_point now);
@@ -54,7 +54,8 @@ class Gathering {
   [[nodiscard]] Clock::time_point until() const { return until_; }
 
  private:
-  static constexpr int kLinesAtOnce = 256;  // handled without gathering, when it was of no use
+  static constexpr std::chrono::milliseconds kFast{10};  // from one wakeup to the next
+  static constexpr int kLinesAtOnce = 256;               // handled without gathering, when it was of no use
 
   Clock::time_point last_{}, until_{};
   int without_ = 0;

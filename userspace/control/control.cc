@@ -156,7 +156,7 @@ void Control::wait(int signals, Clock::time_point now, milliseconds at_most) {
   loop_.kick();
   polled_.clear();
   polled_.push_back({.fd = signals, .events = POLLIN, .revents = 0});
-  polled_.push_back({.fd = loop_.replies_fd(), .events = POLLIN, .revents = 0});
+  if (!server_.answers_may_gather(now)) polled_.push_back({.fd = loop_.replies_fd(), .events = POLLIN, .revents = 0});
   server_.fill(polled_, now);
   auto until = std::min(commands_.due({.steady = now, .wall = {}}), print_at_);
   auto wait = std::clamp(ceil<milliseconds>(until - now), milliseconds(0), at_most);

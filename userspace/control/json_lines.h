@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,19 +37,6 @@ class LineBuffer {
   std::size_t scanned_ = 0;  // no end of line between begin_ and here
   std::size_t most_;
 };
-
-/// Why a text is not a JSON object that a request may be.
-struct JsonFault {
-  std::string what;
-  std::string field;          ///< where, if that is known
-  bool out_of_range = false;  ///< valid JSON, but a number that no type holds
-};
-
-/// Parses one JSON object. Stricter than JSON: a field may not come twice, no object has more than 256, nothing is
-/// nested deeper than four, strings are valid UTF-8, nothing follows the object.
-/// Errors: JsonFault; it does not throw.
-/// Cost:   linear; no recursion.
-[[nodiscard]] std::expected<Json, JsonFault> parse_object(std::string_view text);
 
 /// One line, its end included. Invalid UTF-8 (a cgroup's name may be anything) is replaced.
 [[nodiscard]] std::string to_line(const Json& json);

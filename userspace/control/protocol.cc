@@ -6,6 +6,9 @@
 #include <cmath>
 #include <span>
 
+#include <boost/container/static_vector.hpp>
+
+#include "control/request_json.h"
 #include "policies/registry.h"
 
 namespace mus {
@@ -30,55 +33,55 @@ Refusal bad_value(std::string_view field, std::string message, std::string hint 
           .hint = std::move(hint)};
 }
 
+bool whole_number(const RequestJson::Value& value) { return value.IsUint64() || value.IsInt64(); }
+
 /// Takes the fields of one request out of it, remembers the first fault, and at the end what nobody asked for.
 class Fields {
  public:
-  explicit Fields(const Json& object) : object_(object) { known_.reserve(16); }
+  using Value = RequestJson::Value;
+  explicit Fields(const Value& object) : object_(object) {}
 
-  [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
+  [[nodiscard]] bool has(std::string_view name) const { return member(object_, name); }
 
-  [[nodiscard]] const Json* take(std::string_view name) {
+  [[nodiscard]] const Value* take(std::string_view name) {
     known_.push_back(name);
-    auto it = object_.find(name);
-    return it == object_.end() ? nullptr : &*it;
+    return member(object_, name);
   }
 
   [[nodiscard]] std::optional<std::string> text(std::string_view name) {
-    const Json* value = take(name);
+    const Value* value = take(name);
     if (!value) return std::nullopt;
-    if (value->is_string()) return value->get<std::string>();
+    if (value->IsString()) return std::string(text_of(*value));
     blame(bad_request(name, std::string(name) + " is not a string"));
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<std::uint64_t> whole(std::string_view name, std::uint64_t least,
                                                    std::uint64_t most) {
-    const Json* value = take(name);
+    const Value* value = take(name);
     if (!value) return std::nullopt;
     auto range = [&] { return "a whole number from " + std::to_string(least) + " to " + std::to_string(most); };
-    bool integer = value->is_number_unsigned() || value->is_number_integer();
-    if (!integer) {
-      blame(value->is_number_float()
+    if (!whole_number(*value)) {
+      blame(value->IsNumber()
                 ? bad_value(name, std::string(name) + " is not " + range())
                 : bad_request(name, std::string(name) + " is not a number", "give " + range()));
       return std::nullopt;
     }
-    // A number that is not negative is kept as unsigned, so anything else is out of range.
-    auto number = value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
-    if (value->is_number_unsigned() && number >= least && number <= most) return number;
+    auto number = value->IsUint64() ? value->GetUint64() : 0;
+    if (value->IsUint64() && number >= least && number <= most) return number;
     blame(bad_value(name, std::string(name) + " is not " + range()));
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<std::chrono::milliseconds> seconds(std::string_view name, double least,
                                                                  double most) {
-    const Json* value = take(name);
+    const Value* value = take(name);
     if (!value) return std::nullopt;
-    if (!value->is_number()) {
+    if (!value->IsNumber()) {
       blame(bad_request(name, std::string(name) + " is not a number", "give seconds"));
       return std::nullopt;
     }
-    double number = value->get<double>();
+    double number = value->GetDouble();
     if (std::isfinite(number) && number >= least && number <= most)
       return std::chrono::milliseconds(std::llround(number * 1000));
     blame(bad_value(name, std::string(name) + " is out of range",
@@ -87,9 +90,9 @@ class Fields {
   }
 
   [[nodiscard]] bool flag(std::string_view name) {
-    const Json* value = take(name);
+    const Value* value = take(name);
     if (!value) return false;
-    if (value->is_boolean()) return value->get<bool>();
+    if (value->IsBool()) return value->GetBool();
     blame(bad_request(name, std::string(name) + " is neither true nor false"));
     return false;
   }
@@ -106,9 +109,10 @@ class Fields {
 
   /// The first fault; else the first field that the command does not have.
   [[nodiscard]] std::optional<Refusal> fault() const {
-    for (const auto& [name, value] : object_.get_ref<const Json::object_t&>()) {
+    for (const auto& field : object_.GetObject()) {
+      std::string_view name = text_of(field.name);
       if (std::ranges::find(known_, name) != known_.end()) continue;
-      auto near = name.size() > kLongestName ? std::string_view{} : nearest_name(name, known_);
+      auto near = name.size() > kLongestName ? std::string_view{} : nearest_name(name, std::span(known_.data(), known_.size()));
       return bad_request(excerpt(name), "this command has no field '" + excerpt(name) + "'",
                          near.empty() ? "" : "did you mean '" + std::string(near) + "'?");
     }
@@ -116,8 +120,8 @@ class Fields {
   }
 
  private:
-  const Json& object_;
-  std::vector<std::string_view> known_{"cmd", "tag"};
+  const Value& object_;
+  boost::container::static_vector<std::string_view, 8> known_{"cmd", "tag"};  // each command has a few
   std::optional<Refusal> fault_;
 };
 
@@ -170,25 +174,33 @@ Ask policy_show(Fields& fields) {
   return ask::PolicyShow{fields.text("policy")};
 }
 
+std::string number_text(const RequestJson::Value& whole) {
+  return whole.IsUint64() ? std::to_string(whole.GetUint64()) : std::to_string(whole.GetInt64());
+}
+
 /// {"slice-us":2000} or ["slice-us=2000"].
 std::vector<std::string> settings(Fields& fields) {
   std::vector<std::string> texts;
-  const Json* set = fields.take("set");
+  const RequestJson::Value* set = fields.take("set");
   if (!set) return texts;
   const std::string hint = R"(give an object of whole numbers, such as {"slice-us":2000})";
-  if (!set->is_structured() || set->size() > kMostSettings) {
-    fields.blame(
-        bad_request("set", set->is_structured() ? "set has too many options" : "set is not an object", hint));
-    return texts;
-  }
-  for (const auto& [name, value] : set->items()) {
-    bool pair = set->is_array() && value.is_string();
-    bool number = set->is_object() && (value.is_number_unsigned() || value.is_number_integer());
-    if ((!pair && !number) || name.size() > kLongestName) {
-      fields.blame(bad_request("set", "an option in set is not a whole number", hint));
-      return texts;
+  if (!set->IsObject() && !set->IsArray()) {
+    fields.blame(bad_request("set", "set is not an object", hint));
+  } else if ((set->IsObject() ? set->MemberCount() : set->Size()) > kMostSettings) {
+    fields.blame(bad_request("set", "set has too many options", hint));
+  } else if (set->IsArray()) {
+    for (const auto& pair : set->GetArray())
+      if (pair.IsString())
+        texts.push_back(excerpt(text_of(pair), 128));
+      else
+        fields.blame(bad_request("set", "an option in set is not a string such as \"slice-us=2000\"", hint));
+  } else {
+    for (const auto& option : set->GetObject()) {
+      if (whole_number(option.value) && option.name.GetStringLength() <= kLongestName)
+        texts.push_back(std::string(text_of(option.name)) + "=" + number_text(option.value));
+      else
+        fields.blame(bad_request("set", "an option in set is not a whole number", hint));
     }
-    texts.push_back(pair ? excerpt(value.get_ref<const std::string&>(), 128) : name + "=" + value.dump());
   }
   return texts;
 }
@@ -235,7 +247,7 @@ constexpr std::array kCommands{
     CommandEntry{"unsubscribe", unsubscribe},
 };
 
-Refusal unknown_command(const std::string& name) {
+Refusal unknown_command(std::string_view name) {
   std::vector<std::string_view> names;
   for (const CommandEntry& entry : kCommands)
     names.push_back(entry.name);
@@ -249,17 +261,17 @@ Refusal unknown_command(const std::string& name) {
 }
 
 /// Fills `tag`; the fault if it is none.
-std::optional<Refusal> read_tag(const Json& object, Tag& tag) {
-  auto it = object.find("tag");
-  if (it == object.end()) return std::nullopt;
-  if (it->is_number_unsigned()) {
-    tag = it->get<std::uint64_t>();
-  } else if (it->is_number_integer()) {
-    tag = it->get<std::int64_t>();
-  } else if (it->is_string() && it->get_ref<const std::string&>().size() <= kLongestTag) {
-    tag = it->get<std::string>();
+std::optional<Refusal> read_tag(const RequestJson::Value& object, Tag& tag) {
+  const RequestJson::Value* given = member(object, "tag");
+  if (!given) return std::nullopt;
+  if (given->IsUint64()) {
+    tag = given->GetUint64();
+  } else if (given->IsInt64()) {
+    tag = given->GetInt64();
+  } else if (given->IsString() && given->GetStringLength() <= kLongestTag) {
+    tag = text_of(*given);
   } else {
-    return it->is_string() ? bad_value("tag", "tag is longer than 64 bytes")
+    return given->IsString() ? bad_value("tag", "tag is longer than 64 bytes")
                            : bad_request("tag", "tag is neither a string nor a whole number");
   }
   return std::nullopt;
@@ -292,9 +304,9 @@ std::expected<std::string, Refusal> check_cgroup_path(std::string_view path) {
 
 Request parse_request(std::string_view line) {
   Request request{.tag = nullptr, .ask = ask::Hello{}};
-  auto object = parse_object(line);
-  if (!object) {
-    const JsonFault& fault = object.error();
+  RequestJson json(line);
+  if (json.fault()) {
+    const JsonFault& fault = *json.fault();
     bool whole = !fault.field.empty();  // it is JSON; the fault is in what it says
     request.ask = std::unexpected(
         Refusal{.code = fault.out_of_range ? "bad_value"
@@ -305,24 +317,24 @@ Request parse_request(std::string_view line) {
                 .hint = whole ? "" : R"(send one JSON object a line, such as {"cmd":"status"})"});
     return request;
   }
-  if (auto fault = read_tag(*object, request.tag)) {
+  if (auto fault = read_tag(json.object(), request.tag)) {
     request.ask = std::unexpected(*fault);
     return request;
   }
-  auto command = object->find("cmd");
-  if (command == object->end() || !command->is_string()) {
+  const RequestJson::Value* command = member(json.object(), "cmd");
+  if (!command || !command->IsString()) {
     request.ask = std::unexpected(
-        bad_request("cmd", command == object->end() ? "cmd is missing" : "cmd is not a string",
+        bad_request("cmd", command ? "cmd is not a string" : "cmd is missing",
                     R"(such as {"cmd":"status"})"));
     return request;
   }
-  const auto& name = command->get_ref<const std::string&>();
-  auto entry = std::ranges::find(kCommands, std::string_view(name), &CommandEntry::name);
+  std::string_view name = text_of(*command);
+  auto entry = std::ranges::find(kCommands, name, &CommandEntry::name);
   if (entry == kCommands.end()) {
     request.ask = std::unexpected(unknown_command(name));
     return request;
   }
-  Fields fields(*object);
+  Fields fields(json.object());
   Ask ask = entry->read(fields);
   if (auto fault = fields.fault()) {
     request.ask = std::unexpected(*fault);

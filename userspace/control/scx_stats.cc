@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "control/request_json.h"
+
 namespace mus {
 namespace {
 
@@ -139,19 +141,18 @@ Json ScxStats::meta() {
 }
 
 std::string ScxStats::answer(ClientId client, std::string_view line) {
-  auto request = parse_object(line);
+  RequestJson request(line);
   auto refuse = [](const std::string& why) { return response(EINVAL, why); };
-  if (!request) return refuse(request.error().what);
-  auto name = request->find("req"), args = request->find("args");
-  if (name == request->end() || !name->is_string()) return refuse("req is missing");
-  std::string target = "top";
-  if (args != request->end() && !args->is_null()) {
-    if (!args->is_object()) return refuse("args is not an object");
-    if (auto given = args->find("target"); given != args->end())
-      target = given->is_string() ? given->get<std::string>() : "";
+  if (request.fault()) return refuse(request.fault()->what);
+  auto *name = member(request.object(), "req"), *args = member(request.object(), "args");
+  if (!name || !name->IsString()) return refuse("req is missing");
+  std::string_view target = "top";
+  if (args && !args->IsNull()) {
+    if (!args->IsObject()) return refuse("args is not an object");
+    if (auto* given = member(*args, "target")) target = given->IsString() ? text_of(*given) : "";
   }
-  if (*name == "stats_meta") return response(0, meta());
-  if (*name != "stats") return refuse("unknown command " + excerpt(name->get<std::string>()));
+  if (text_of(*name) == "stats_meta") return response(0, meta());
+  if (text_of(*name) != "stats") return refuse("unknown command " + excerpt(text_of(*name)));
   if (target != "top") return refuse("unknown stat target " + excerpt(target));
   Json figures = top(stats_.current(std::chrono::steady_clock::now()));
   tell_who_is_quiet(client, figures["cgroups"]);

@@ -67,6 +67,16 @@ std::optional<std::chrono::milliseconds> Server::timeout(Clock::time_point now) 
   return std::chrono::ceil<std::chrono::milliseconds>(*least);
 }
 
+bool Server::answers_may_gather(Clock::time_point now) const {
+  bool some = false;
+  for (const auto& client : clients_) {
+    if (client->answers.empty()) continue;
+    if (!may_run(*client) || client->gathering.until() <= now) return false;
+    some = true;
+  }
+  return some;
+}
+
 void Server::accept(Door& door, Clock::time_point now) {
   if (door.closed_until > now) return;
   for (int i = 0; i < kAcceptAtOnce; ++i) {

@@ -79,6 +79,9 @@ class Server : public Outlet {
   void fill(std::vector<pollfd>& polled, Clock::time_point now);
   /// How long poll() may wait for the server's sake; none: for ever.
   [[nodiscard]] std::optional<std::chrono::milliseconds> timeout(Clock::time_point now) const;
+  /// Whether all who wait for an answer have sent so much that they are left alone for some milliseconds: timeout() ends
+  /// then, and whoever makes the answers need not be waited for before.
+  [[nodiscard]] bool answers_may_gather(Clock::time_point now) const;
   /// Accepts, reads, hands lines to the services, writes. `polled`: what poll() made of what fill() had appended,
   /// anywhere among others; a socket that is not in there or has nothing is not looked at, which saves system calls.
   void serve(std::span<const pollfd> polled, Clock::time_point now);

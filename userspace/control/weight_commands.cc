@@ -35,7 +35,7 @@ const Snapshot::Group* group_in(const Snapshot* snapshot, CgroupId id) {
 
 }  // namespace
 
-std::expected<CgroupPlace, Refusal> WeightCommands::find(const CgroupName& name) {
+std::expected<CgroupPlace, Refusal> WeightCommands::find(const CgroupName& name, Moment now) {
   bool by_pid = std::holds_alternative<Pid>(name);
   std::string_view code = by_pid ? "no_such_process" : "no_such_cgroup";
   std::string_view field = by_pid ? "pid" : std::holds_alternative<CgroupId>(name) ? "cgroup_id" : "cgroup";
@@ -44,21 +44,24 @@ std::expected<CgroupPlace, Refusal> WeightCommands::find(const CgroupName& name)
         .code = code, .message = std::move(message), .field = std::string(field), .hint = std::move(hint)});
   };
   if (!fs_) return refuse("cgroup v2 is not mounted", "mount it, and start mus-userland again");
-  auto place = std::visit([&](const auto& n) { return fs_->find(n); }, name);
+  auto* path = std::get_if<std::string>(&name);
+  auto place = path     ? fs_->find(*path, now.steady)
+               : by_pid ? fs_->find(std::get<Pid>(name))
+                        : fs_->find(std::get<CgroupId>(name));
   if (!place) return refuse(place.error().what, place.error().remedy);
   if (place->path != "/") return *place;
   code = "bad_value";
   return refuse("the root cgroup has no weight", "name a cgroup below it");
 }
 
-std::uint32_t WeightCommands::weight_now(const CgroupPlace& place) const {
+std::uint32_t WeightCommands::weight_now(const CgroupPlace& place, Moment now) const {
   if (const SetWeight* set = store_.find(place.id)) return set->weight;
   // An idle cgroup's cpu.weight reads as 0.
-  return std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
+  return std::max(1u, fs_->cpu_weight(place.path, now.steady).value_or(Weight::kDefault));
 }
 
 Members WeightCommands::view(const CgroupPlace& place, Moment now) const {
-  std::uint32_t cpu_weight = std::max(1u, fs_->cpu_weight(place.path).value_or(Weight::kDefault));
+  std::uint32_t cpu_weight = std::max(1u, fs_->cpu_weight(place.path, now.steady).value_or(Weight::kDefault));
   const SetWeight* set = store_.find(place.id);
   Members fields;
   fields.add("cgroup", place.path)
@@ -79,9 +82,9 @@ std::string_view WeightCommands::source(CgroupId id, const std::string& path) co
 }
 
 Outcome WeightCommands::run(const ask::WeightSet& set, Moment now) {
-  auto place = find(set.cgroup);
+  auto place = find(set.cgroup, now);
   if (!place) return place.error();
-  std::uint32_t before = weight_now(*place);
+  std::uint32_t before = weight_now(*place, now);
   if (!store_.find(place->id) && store_.all().size() >= WeightStore::kMost) return no_room();
 
   auto ticket = poster_.post({.kind = Command::Kind::kSetWeight, .cgroup = place->id, .weight = set.weight});
@@ -103,7 +106,7 @@ Outcome WeightCommands::run(const ask::WeightSet& set, Moment now) {
 }
 
 Outcome WeightCommands::run(const ask::WeightGet& get, Moment now) {
-  auto place = find(get.cgroup);
+  auto place = find(get.cgroup, now);
   if (!place) return place.error();
   Members fields = view(*place, now);
   const Snapshot* snapshot = port_.snapshot();
@@ -136,9 +139,9 @@ Outcome WeightCommands::run(const ask::WeightList& list, Moment now) {
 }
 
 Outcome WeightCommands::run(const ask::WeightUnset& unset, Moment now) {
-  auto place = find(unset.cgroup);
+  auto place = find(unset.cgroup, now);
   if (!place) return place.error();
-  std::uint32_t before = weight_now(*place);
+  std::uint32_t before = weight_now(*place, now);
   auto answer = [this, place = *place, before](bool was_set, Moment at) {
     return view(place, at).add("before", before).add_text("was_set", was_set ? "true" : "false");
   };

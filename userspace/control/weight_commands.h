@@ -51,9 +51,9 @@ class WeightCommands {
   }
 
  private:
-  [[nodiscard]] std::expected<CgroupPlace, Refusal> find(const CgroupName& name);
+  [[nodiscard]] std::expected<CgroupPlace, Refusal> find(const CgroupName& name, Moment now);
   [[nodiscard]] Members view(const CgroupPlace& place, Moment now) const;
-  [[nodiscard]] std::uint32_t weight_now(const CgroupPlace& place) const;
+  [[nodiscard]] std::uint32_t weight_now(const CgroupPlace& place, Moment now) const;
   [[nodiscard]] bool there(const SetWeight& entry) const;
   void take_back(const std::vector<SetWeight>& entries);
 
