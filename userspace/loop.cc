@@ -183,6 +183,9 @@ Reply Loop::obey(const Command& command) {
     case Command::Kind::kKernelWeight:
       driver_.set_kernel_weight(command.cgroup, command.weight);
       return reply;
+    case Command::Kind::kCgroupGone:
+      driver_.cgroup_gone(command.cgroup);
+      return reply;
     case Command::Kind::kUsePolicy:
       reply.retired = std::exchange(spare_, &driver_.policy());
       reply.handed_over = use(*command.policy);

@@ -15,9 +15,9 @@ class Policy;
 
 /// control thread -> scheduler thread. Applied between two decisions, and answered by a Reply with its ticket.
 struct Command {
-  enum class Kind : std::uint8_t { kSetWeight, kKernelWeight, kUsePolicy } kind{};
-  std::uint64_t ticket = 0;  ///< not 0; kKernelWeight, which only repeats what cgroupfs says: any
-  CgroupId cgroup{};         ///< kSetWeight, kKernelWeight
+  enum class Kind : std::uint8_t { kSetWeight, kKernelWeight, kCgroupGone, kUsePolicy } kind{};
+  std::uint64_t ticket = 0;  ///< not 0; kKernelWeight and kCgroupGone, which only repeat what cgroupfs says: any
+  CgroupId cgroup{};         ///< kSetWeight, kKernelWeight, kCgroupGone
   std::uint32_t weight = 0;  ///< 1..10000; kSetWeight: 0 takes it back
   Policy* policy = nullptr;  ///< kUsePolicy: from here on the scheduler thread's, until a Reply retires it
 };

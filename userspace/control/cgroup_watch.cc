@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/cgroup_watch.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -16,15 +17,27 @@ void CgroupWatch::look(std::chrono::steady_clock::time_point now) {
   const Snapshot* snapshot = port_.snapshot();
   if (!snapshot || now - looked_ < kEvery) return;
   looked_ = now;
-  for (const Snapshot::Group& group : std::span(snapshot->groups.data(), snapshot->group_count)) {
-    if (!group.runnable || !raw(group.parent)) continue;
-    auto place = fs_.find(group.id);
-    if (!place) continue;
-    CgroupWeight said = fs_.weight(place->path);
-    std::uint32_t weight = said.idle ? Weight::kMin : said.weight.value_or(0);
-    if (weight && weight != group.kernel_weight &&
-        !port_.post({.kind = Command::Kind::kKernelWeight, .ticket = kNobodysTicket, .cgroup = group.id, .weight = weight}))
-      return;  // too much is under way: next time
+  std::span groups(snapshot->groups.data(), snapshot->group_count);
+  for (const Snapshot::Group& group : groups)
+    if (group.runnable && raw(group.parent) && !look_at_weight(group)) return;
+  look_for_gone(groups);
+}
+
+// False: too much is under way, so the rest waits until next time.
+bool CgroupWatch::look_at_weight(const Snapshot::Group& group) {
+  auto place = fs_.find(group.id);
+  if (!place) return true;
+  CgroupWeight said = fs_.weight(place->path);
+  std::uint32_t weight = said.idle ? Weight::kMin : said.weight.value_or(0);
+  return !weight || weight == group.kernel_weight ||
+         port_.post({.kind = Command::Kind::kKernelWeight, .ticket = kNobodysTicket, .cgroup = group.id, .weight = weight});
+}
+
+void CgroupWatch::look_for_gone(std::span<const Snapshot::Group> groups) {
+  for (std::size_t left = std::min(kIdleAtOnce, groups.size()); left > 0; --left) {
+    const Snapshot::Group& group = groups[next_idle_++ % groups.size()];
+    if (group.runnable || !raw(group.parent) || !fs_.removed(group.id)) continue;
+    if (!port_.post({.kind = Command::Kind::kCgroupGone, .ticket = kNobodysTicket, .cgroup = group.id})) return;
   }
 }
 

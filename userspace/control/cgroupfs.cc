@@ -205,7 +205,7 @@ Result<CgroupPlace> CgroupFs::find(const std::string& path, Clock::time_point no
       kExitUsage);
 }
 
-std::optional<std::string> CgroupFs::path_by_handle(CgroupId id) {
+Fd CgroupFs::open_by_handle(CgroupId id) {
   alignas(std::uint64_t) std::array<std::byte, sizeof(file_handle) + sizeof(std::uint64_t)> storage{};
   auto* handle = new (storage.data()) file_handle;
   handle->handle_bytes = sizeof(std::uint64_t);
@@ -214,6 +214,20 @@ std::optional<std::string> CgroupFs::path_by_handle(CgroupId id) {
   std::memcpy(storage.data() + sizeof(file_handle), &number, sizeof(number));
   Fd folder(::open_by_handle_at(root_.get(), handle, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder && (errno == EPERM || errno == EOPNOTSUPP)) handles_ = false;  // without CAP_DAC_READ_SEARCH
+  return folder;
+}
+
+bool CgroupFs::removed(CgroupId id) {
+  if (handles_) {
+    bool there = static_cast<bool>(open_by_handle(id));
+    if (there || handles_) return !there && errno == ESTALE;
+  }
+  auto known = paths_.find(raw(id));
+  return known != paths_.end() && known->second.starts_with('/') && gone({.id = id, .path = known->second});
+}
+
+std::optional<std::string> CgroupFs::path_by_handle(CgroupId id) {
+  Fd folder = open_by_handle(id);
   if (id_of(folder) != id) return std::nullopt;
   std::array<char, kLongestPath + 256> path;
   std::string link = "/proc/self/fd/" + std::to_string(folder.get());

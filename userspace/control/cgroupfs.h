@@ -66,6 +66,10 @@ class CgroupFs {
   /// Whether `path` is certainly not the cgroup with that id any more.
   [[nodiscard]] bool gone(const CgroupPlace& place) const;
 
+  /// Whether there certainly is no cgroup with that id any more. Without CAP_DAC_READ_SEARCH only of one whose path was found
+  /// when it was there.
+  [[nodiscard]] bool removed(CgroupId id);
+
   /// The path of an id for showing it: "id:71" if there is no folder (any more, or in sight of this mount).
   [[nodiscard]] std::string name(CgroupId id);
   /// Forgets the paths of all others.
@@ -93,6 +97,7 @@ class CgroupFs {
   [[nodiscard]] Fd open(const std::string& path, std::uint64_t flags) const;
   [[nodiscard]] Fd walk(const std::string& path) const;
   [[nodiscard]] std::string nearest(const std::string& path) const;
+  [[nodiscard]] Fd open_by_handle(CgroupId id);
   [[nodiscard]] std::optional<std::string> path_by_handle(CgroupId id);
   void walk_all();
 

@@ -77,11 +77,7 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
       set_kernel_weight(id, event.weight);
       return;
     case MUS_EVENT_CGROUP_GONE:
-      if (!cgroup) return;
-      cgroups_.acquire(*cgroup);
-      cgroups_.remove(*cgroup);
-      changed(*cgroup, CgroupChange::kRemoved);
-      cgroups_.release(*cgroup);
+      cgroup_gone(id);
       return;
     case MUS_EVENT_CPU:  // which CPUs are on line is read from the shared page
       return;
@@ -229,6 +225,15 @@ void PolicyDriver::set_kernel_weight(CgroupId id, std::uint32_t weight) {
   if (!cgroup || cgroup->kernel_weight == clamp_weight(weight)) return;
   cgroup->kernel_weight = clamp_weight(weight);
   changed(*cgroup, CgroupChange::kWeight);
+}
+
+void PolicyDriver::cgroup_gone(CgroupId id) {
+  Cgroup* cgroup = cgroups_.find(id);
+  if (!cgroup || cgroup->removed) return;
+  cgroups_.acquire(*cgroup);
+  cgroups_.remove(*cgroup);
+  changed(*cgroup, CgroupChange::kRemoved);
+  cgroups_.release(*cgroup);
 }
 
 bool PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {

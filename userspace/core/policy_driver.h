@@ -65,6 +65,9 @@ class PolicyDriver {
   /// cpu.weight of a cgroup, where no event tells it.
   void set_kernel_weight(CgroupId id, std::uint32_t weight);
 
+  /// A cgroup was removed. It is forgotten when the last of its tasks and children is.
+  void cgroup_gone(CgroupId id);
+
   /// Another daemon decided until now. No task is charged for what it ran before; and what was decided on before, and still
   /// waits on a run queue, comes before what is decided from here on: a nanosecond is shorter than a decision takes.
   void begin_after_another(Time now);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -71,6 +72,40 @@ TEST_F(CgroupWatchTest, LooksOnceASecondAndOnlyAtWhatWantsToRun) {
   EXPECT_TRUE(port_.posted.empty());
   redis().runnable = 0;
   EXPECT_EQ(told(watch, 20s), 0u);
+}
+
+TEST_F(CgroupWatchTest, TellsOfACgroupThatHasGone) {
+  CgroupWatch watch(*fs_, port_);
+  CgroupId id = redis().id;
+  redis().runnable = 0;
+  port_.group(CgroupId{1}) = {.id = CgroupId{1}};         // the root
+  port_.group(CgroupId{77}) = {.id = CgroupId{77}, .parent = CgroupId{1}};  // never seen: it may be out of sight
+  EXPECT_EQ(fs_->name(id), "/redis");
+  EXPECT_EQ(told(watch, 10s), 0u);
+  std::filesystem::remove_all(folder_.path() / "cgroup/redis");
+  watch.look(Steady(11s));
+  ASSERT_EQ(port_.posted.size(), 1u);
+  EXPECT_EQ(port_.posted[0].kind, Command::Kind::kCgroupGone);
+  EXPECT_EQ(port_.posted[0].cgroup, id);
+}
+
+TEST_F(CgroupWatchTest, LooksAtManyCgroupsInTurns) {
+  CgroupWatch watch(*fs_, port_);
+  redis().runnable = 0;
+  std::vector<CgroupId> ids;
+  for (int i = 0; i < 100; ++i) {
+    std::string path = "/c" + std::to_string(i);
+    std::filesystem::create_directories(folder_.path() / ("cgroup" + path));
+    ids.push_back(fs_->find(path)->id);
+    port_.group(ids.back()) = {.id = ids.back(), .parent = CgroupId{1}};
+    EXPECT_EQ(fs_->name(ids.back()), path);
+  }
+  for (int i = 0; i < 100; ++i) std::filesystem::remove_all(folder_.path() / ("cgroup/c" + std::to_string(i)));
+  watch.look(Steady(10s));
+  EXPECT_LE(port_.posted.size(), CgroupWatch::kIdleAtOnce);
+  for (int second = 11; second < 14; ++second) watch.look(Steady(std::chrono::seconds(second)));
+  for (CgroupId id : ids)
+    EXPECT_TRUE(std::ranges::any_of(port_.posted, [&](const Command& c) { return c.cgroup == id; })) << raw(id);
 }
 
 TEST_F(CgroupWatchTest, WithoutTheControllerThereIsNothingToTell) {

@@ -48,6 +48,26 @@ share deep b 3
 expect_near "deep against b" "$SHARE" 50 5
 share deep/x deep/y 3
 expect_near "x against y" "$SHARE" 75 5
+
+# One that goes is forgotten, although no callback tells.
+cgroup gone
+spinners gone 1
+sleep 2
+known=$(status_field cgroups)
+kill_cgroup gone
+tries=0
+until rmdir $CG/gone 2>/dev/null; do
+	tries=$((tries + 1))
+	[ $tries -lt 50 ] || fail "the cgroup cannot be removed"
+	sleep 0.1
+done
+tries=0
+until [ "$(status_field cgroups)" -lt "$known" ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 20 ] || fail "a removed cgroup stays known: $known before, $(status_field cgroups) after"
+	sleep 0.5
+done
+say "cgroups known: $known, and $(status_field cgroups) when one was removed"
 mus_stop
 kill_cgroup b
 kill_cgroup deep/x
