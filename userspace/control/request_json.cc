@@ -123,8 +123,9 @@ RequestJson::RequestJson(std::string_view text) {
 }
 
 const Value* member(const Value& object, std::string_view name) {
-  auto it = object.FindMember(Value(rapidjson::StringRef(name.data(), name.size())));
-  return it == object.MemberEnd() ? nullptr : &it->value;
+  for (const auto& field : object.GetObject())
+    if (text_of(field.name) == name) return &field.value;
+  return nullptr;
 }
 
 }  // namespace mus

@@ -332,6 +332,36 @@ TEST_F(ServerTest, SurvivesThatNoDescriptorIsLeft) {
   EXPECT_TRUE(until([&] { return first.lines() == 1; }));
 }
 
+TEST_F(ServerTest, AnswersMayGatherForWhoSendsFastAndForNobodyElse) {
+  auto now = Server::Clock::now();
+  std::vector<pollfd> polled;
+  auto serve = [&](std::string_view line, SocketClient& client) {
+    client.send(line);
+    now += 1ms;
+    polled.clear();
+    server_.fill(polled, now);
+    ::poll(polled.data(), polled.size(), 0);
+    server_.serve(polled, now);
+  };
+  SocketClient client(path());
+  serve("", client);
+  EXPECT_FALSE(server_.answers_may_gather(now)) << "nobody waits";
+  serve("free\n", client);
+  EXPECT_FALSE(server_.answers_may_gather(now)) << "one line is waited for";
+  serve("free\n", client);
+  EXPECT_TRUE(server_.answers_may_gather(now));
+  EXPECT_FALSE(server_.answers_may_gather(now + Gathering::kFor));
+  ASSERT_NE(server_.timeout(now), std::nullopt);
+  EXPECT_LE(*server_.timeout(now), Gathering::kFor) << "it is looked at again by then";
+
+  SocketClient other(path());
+  serve("", other);
+  serve("later\n", other);
+  EXPECT_FALSE(server_.answers_may_gather(now)) << "another waits for each answer";
+  for (RequestId late : echo_.late) server_.answer(late, "=\n");
+  EXPECT_FALSE(server_.answers_may_gather(now));
+}
+
 TEST(Gathering, LetsLinesGatherWhereTheyComeFast) {
   Gathering gathering;
   auto now = Gathering::Clock::time_point(1h);
