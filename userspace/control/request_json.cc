@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
 #include "control/json_lines.h"
@@ -102,14 +101,18 @@ JsonFault fault_of(const rapidjson::ParseResult& result, const Strict& strict) {
 }  // namespace
 
 RequestJson::RequestJson(std::string_view text) {
-  rapidjson::MemoryStream stream(text.data(), text.size());
+  // In place: a string needs no room of its own, and nobody pushes its bytes one by one.
+  auto* copy = static_cast<char*>(value_pool_.Malloc(text.size() + 1));
+  text.copy(copy, text.size());
+  copy[text.size()] = '\0';
+  rapidjson::InsituStringStream stream(copy);
   rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, Pool> reader(&stack_pool_, kStackBytes / 2);
   Strict strict(document_, fault_);
   rapidjson::ParseResult result;
   bool ascii = std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; });  // and so valid UTF-8
   auto parse = [&](Document&) {
-    result = ascii ? reader.Parse<rapidjson::kParseDefaultFlags>(stream, strict)
-                   : reader.Parse<rapidjson::kParseValidateEncodingFlag>(stream, strict);
+    result = ascii ? reader.Parse<rapidjson::kParseInsituFlag>(stream, strict)
+                   : reader.Parse<rapidjson::kParseInsituFlag | rapidjson::kParseValidateEncodingFlag>(stream, strict);
     return !result.IsError();
   };
   document_.Populate(parse);

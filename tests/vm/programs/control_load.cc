@@ -21,7 +21,7 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kEvery = std::chrono::milliseconds(20);
+constexpr auto kEvery = std::chrono::milliseconds(10);
 
 int connect_to(const std::string& path) {
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -35,7 +35,7 @@ int connect_to(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Sets a cgroup's weight, or says the given lines in turn, RATE times a second and expects an answer to each. It wakes up every 20 ms for the "
+  CLI::App app{"Sets a cgroup's weight, or says the given lines in turn, RATE times a second and expects an answer to each. It wakes up every 10 ms for the "
                "lines that are due and for the answers that came, so that what is measured is not its own cost."};
   std::string socket = "/var/run/scx/mus/control.sock", cgroup;
   double seconds = 30;
