@@ -33,55 +33,60 @@ Refusal bad_value(std::string_view field, std::string message, std::string hint 
           .hint = std::move(hint)};
 }
 
-bool whole_number(const RequestJson::Value& value) { return value.IsUint64() || value.IsInt64(); }
+bool whole_number(const RequestValue& value) { return value.as<std::uint64_t>() || value.as<std::int64_t>(); }
+
+double number_of(const RequestValue& number) {
+  if (auto* natural = number.as<std::uint64_t>()) return static_cast<double>(*natural);
+  if (auto* whole = number.as<std::int64_t>()) return static_cast<double>(*whole);
+  return *number.as<double>();
+}
 
 /// Takes the fields of one request out of it, remembers the first fault, and at the end what nobody asked for.
 class Fields {
  public:
-  using Value = RequestJson::Value;
-  explicit Fields(const Value& object) : object_(object) {}
+  explicit Fields(const RequestValue::Object& object) : object_(object) {}
 
-  [[nodiscard]] bool has(std::string_view name) const { return member(object_, name); }
+  [[nodiscard]] bool has(std::string_view name) const { return object_.find(name); }
 
-  [[nodiscard]] const Value* take(std::string_view name) {
+  [[nodiscard]] const RequestValue* take(std::string_view name) {
     known_.push_back(name);
-    return member(object_, name);
+    return object_.find(name);
   }
 
   [[nodiscard]] std::optional<std::string> text(std::string_view name) {
-    const Value* value = take(name);
+    const RequestValue* value = take(name);
     if (!value) return std::nullopt;
-    if (value->IsString()) return std::string(text_of(*value));
+    if (auto* text = value->as<std::string_view>()) return std::string(*text);
     blame(bad_request(name, std::string(name) + " is not a string"));
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<std::uint64_t> whole(std::string_view name, std::uint64_t least,
                                                    std::uint64_t most) {
-    const Value* value = take(name);
+    const RequestValue* value = take(name);
     if (!value) return std::nullopt;
     auto range = [&] { return "a whole number from " + std::to_string(least) + " to " + std::to_string(most); };
     if (!whole_number(*value)) {
-      blame(value->IsNumber()
+      blame(value->as<double>()
                 ? bad_value(name, std::string(name) + " is not " + range())
                 : bad_request(name, std::string(name) + " is not a number", "give " + range()));
       return std::nullopt;
     }
-    auto number = value->IsUint64() ? value->GetUint64() : 0;
-    if (value->IsUint64() && number >= least && number <= most) return number;
+    auto* number = value->as<std::uint64_t>();
+    if (number && *number >= least && *number <= most) return *number;
     blame(bad_value(name, std::string(name) + " is not " + range()));
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<std::chrono::milliseconds> seconds(std::string_view name, double least,
                                                                  double most) {
-    const Value* value = take(name);
+    const RequestValue* value = take(name);
     if (!value) return std::nullopt;
-    if (!value->IsNumber()) {
+    if (!whole_number(*value) && !value->as<double>()) {
       blame(bad_request(name, std::string(name) + " is not a number", "give seconds"));
       return std::nullopt;
     }
-    double number = value->GetDouble();
+    double number = number_of(*value);
     if (std::isfinite(number) && number >= least && number <= most)
       return std::chrono::milliseconds(std::llround(number * 1000));
     blame(bad_value(name, std::string(name) + " is out of range",
@@ -90,9 +95,9 @@ class Fields {
   }
 
   [[nodiscard]] bool flag(std::string_view name) {
-    const Value* value = take(name);
+    const RequestValue* value = take(name);
     if (!value) return false;
-    if (value->IsBool()) return value->GetBool();
+    if (auto* flag = value->as<bool>()) return *flag;
     blame(bad_request(name, std::string(name) + " is neither true nor false"));
     return false;
   }
@@ -109,8 +114,8 @@ class Fields {
 
   /// The first fault; else the first field that the command does not have.
   [[nodiscard]] std::optional<Refusal> fault() const {
-    for (const auto& field : object_.GetObject()) {
-      std::string_view name = text_of(field.name);
+    for (const RequestValue& field : object_.fields) {
+      std::string_view name = field.name;
       if (std::ranges::find(known_, name) != known_.end()) continue;
       auto near = name.size() > kLongestName ? std::string_view{} : nearest_name(name, std::span(known_.data(), known_.size()));
       return bad_request(excerpt(name), "this command has no field '" + excerpt(name) + "'",
@@ -120,7 +125,7 @@ class Fields {
   }
 
  private:
-  const Value& object_;
+  const RequestValue::Object& object_;
   boost::container::static_vector<std::string_view, 8> known_{"cmd", "tag"};  // each command has a few
   std::optional<Refusal> fault_;
 };
@@ -174,33 +179,31 @@ Ask policy_show(Fields& fields) {
   return ask::PolicyShow{fields.text("policy")};
 }
 
-std::string number_text(const RequestJson::Value& whole) {
-  return whole.IsUint64() ? std::to_string(whole.GetUint64()) : std::to_string(whole.GetInt64());
+std::string number_text(const RequestValue& whole) {
+  auto* natural = whole.as<std::uint64_t>();
+  return natural ? std::to_string(*natural) : std::to_string(*whole.as<std::int64_t>());
 }
 
 /// {"slice-us":2000} or ["slice-us=2000"].
 std::vector<std::string> settings(Fields& fields) {
   std::vector<std::string> texts;
-  const RequestJson::Value* set = fields.take("set");
+  const RequestValue* set = fields.take("set");
   if (!set) return texts;
   const std::string hint = R"(give an object of whole numbers, such as {"slice-us":2000})";
-  if (!set->IsObject() && !set->IsArray()) {
+  auto* object = set->as<RequestValue::Object>();
+  auto* array = set->as<RequestValue::Array>();
+  if (!object && !array) {
     fields.blame(bad_request("set", "set is not an object", hint));
-  } else if ((set->IsObject() ? set->MemberCount() : set->Size()) > kMostSettings) {
-    fields.blame(bad_request("set", "set has too many options", hint));
-  } else if (set->IsArray()) {
-    for (const auto& pair : set->GetArray())
-      if (pair.IsString())
-        texts.push_back(excerpt(text_of(pair), 128));
-      else
-        fields.blame(bad_request("set", "an option in set is not a string such as \"slice-us=2000\"", hint));
-  } else {
-    for (const auto& option : set->GetObject()) {
-      if (whole_number(option.value) && option.name.GetStringLength() <= kLongestName)
-        texts.push_back(std::string(text_of(option.name)) + "=" + number_text(option.value));
-      else
-        fields.blame(bad_request("set", "an option in set is not a whole number", hint));
-    }
+    return texts;
+  }
+  const auto& options = object ? object->fields : array->values;
+  if (options.size() > kMostSettings) fields.blame(bad_request("set", "set has too many options", hint));
+  for (const RequestValue& option : options) {
+    auto* pair = array ? option.as<std::string_view>() : nullptr;
+    bool number = object && whole_number(option) && option.name.size() <= kLongestName;
+    if (!pair && !number) fields.blame(bad_request("set", "an option in set is not a whole number", hint));
+    if (pair) texts.push_back(excerpt(*pair, 128));
+    if (number) texts.push_back(std::string(option.name) + "=" + number_text(option));
   }
   return texts;
 }
@@ -261,17 +264,18 @@ Refusal unknown_command(std::string_view name) {
 }
 
 /// Fills `tag`; the fault if it is none.
-std::optional<Refusal> read_tag(const RequestJson::Value& object, Tag& tag) {
-  const RequestJson::Value* given = member(object, "tag");
+std::optional<Refusal> read_tag(const RequestValue::Object& object, Tag& tag) {
+  const RequestValue* given = object.find("tag");
   if (!given) return std::nullopt;
-  if (given->IsUint64()) {
-    tag = given->GetUint64();
-  } else if (given->IsInt64()) {
-    tag = given->GetInt64();
-  } else if (given->IsString() && given->GetStringLength() <= kLongestTag) {
-    tag = text_of(*given);
+  auto* text = given->as<std::string_view>();
+  if (auto* natural = given->as<std::uint64_t>()) {
+    tag = *natural;
+  } else if (auto* whole = given->as<std::int64_t>()) {
+    tag = *whole;
+  } else if (text && text->size() <= kLongestTag) {
+    tag = *text;
   } else {
-    return given->IsString() ? bad_value("tag", "tag is longer than 64 bytes")
+    return text ? bad_value("tag", "tag is longer than 64 bytes")
                            : bad_request("tag", "tag is neither a string nor a whole number");
   }
   return std::nullopt;
@@ -321,17 +325,17 @@ Request parse_request(std::string_view line) {
     request.ask = std::unexpected(*fault);
     return request;
   }
-  const RequestJson::Value* command = member(json.object(), "cmd");
-  if (!command || !command->IsString()) {
+  const RequestValue* command = json.object().find("cmd");
+  auto* name = command ? command->as<std::string_view>() : nullptr;
+  if (!name) {
     request.ask = std::unexpected(
         bad_request("cmd", command ? "cmd is not a string" : "cmd is missing",
                     R"(such as {"cmd":"status"})"));
     return request;
   }
-  std::string_view name = text_of(*command);
-  auto entry = std::ranges::find(kCommands, name, &CommandEntry::name);
+  auto entry = std::ranges::find(kCommands, *name, &CommandEntry::name);
   if (entry == kCommands.end()) {
-    request.ask = std::unexpected(unknown_command(name));
+    request.ask = std::unexpected(unknown_command(*name));
     return request;
   }
   Fields fields(json.object());

@@ -2,7 +2,10 @@
 #include "control/request_json.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <rapidjson/reader.h>
 
@@ -11,86 +14,92 @@
 namespace mus {
 namespace {
 
-constexpr int kDeepest = 4;
-constexpr rapidjson::SizeType kMostFields = 256;
+constexpr std::size_t kDeepest = 4;
+constexpr std::size_t kUsualFields = 8;
+constexpr std::size_t kMostFields = 256;  // they are looked for among each other
 
-using Value = RequestJson::Value;
-using Document = RequestJson::Document;
 using rapidjson::SizeType;
+using Object = RequestValue::Object;
+using Array = RequestValue::Array;
 
-/// Stands between the reader, which calls itself for each level, and the document: stops what is no object, too deep or too large.
+/// Builds the object while the reader walks the text, and stops it at the first thing that is not allowed: the reader calls
+/// itself for each level.
 class Strict {
  public:
-  Strict(Document& document, std::optional<JsonFault>& fault) : document_(document), fault_(fault) {}
+  Strict(Object& root, std::optional<JsonFault>& fault) : root_(root), fault_(fault) {}
 
-  bool Null() { return within() && document_.Null(); }
-  bool Bool(bool value) { return within() && document_.Bool(value); }
-  bool Int(int value) { return within() && document_.Int(value); }
-  bool Uint(unsigned value) { return within() && document_.Uint(value); }
-  bool Int64(std::int64_t value) { return within() && document_.Int64(value); }
-  bool Uint64(std::uint64_t value) { return within() && document_.Uint64(value); }
-  bool Double(double value) { return within() && document_.Double(value); }
+  bool Null() { return put(nullptr); }
+  bool Bool(bool value) { return put(value); }
+  bool Int(int value) { return put(std::int64_t{value}); }
+  bool Uint(unsigned value) { return put(std::uint64_t{value}); }
+  bool Int64(std::int64_t value) { return put(value); }
+  bool Uint64(std::uint64_t value) { return put(value); }
+  bool Double(double value) { return put(value); }
   bool RawNumber(const char*, SizeType, bool) { return false; }  // numbers are parsed
-  bool String(const char* text, SizeType size, bool copy) { return within() && document_.String(text, size, copy); }
+  bool String(const char* text, SizeType size, bool) { return put(std::string_view(text, size)); }
 
-  bool StartObject() { return deeper(true) && document_.StartObject(); }
-  bool EndObject(SizeType members) {
-    --depth_;
-    return document_.EndObject(members);
+  bool StartObject() {
+    if (depth_ > 0) return room() && open(std::get<Object>(place(Object{}).value).fields);
+    root_.fields.reserve(kUsualFields);
+    return open(root_.fields);
   }
-  bool StartArray() { return deeper(false) && document_.StartArray(); }
-  bool EndArray(SizeType values) {
-    --depth_;
-    return document_.EndArray(values);
-  }
-  bool Key(const char* name, SizeType size, bool copy) {
-    if (depth_ == 1) field_.assign(name, size);
-    return document_.Key(name, size, copy);
+  bool StartArray() { return within() && room() && open(std::get<Array>(place(Array{}).value).values); }
+  bool EndObject(SizeType) { return close(); }
+  bool EndArray(SizeType) { return close(); }
+
+  bool Key(const char* text, SizeType size, bool) {
+    name_ = {text, size};
+    if (depth_ == 1) field_ = name_;
+    const auto& others = *open_[depth_ - 1];
+    if (others.size() >= kMostFields) return refuse("the object has too many fields", name_);
+    if (std::ranges::find(others, name_, &RequestValue::name) != others.end()) return refuse("the field comes twice", name_);
+    return true;
   }
 
   /// The field at the top that we are within.
-  [[nodiscard]] const std::string& field() const { return field_; }
+  [[nodiscard]] std::string_view field() const { return field_; }
 
  private:
-  bool refuse(std::string what) {
-    fault_ = JsonFault{.what = std::move(what), .field = excerpt(field_)};
+  bool refuse(std::string what, std::string_view field) {
+    fault_ = JsonFault{.what = std::move(what), .field = excerpt(field)};
     return false;
   }
-  bool within() { return depth_ > 0 || refuse("not a JSON object"); }
-  bool deeper(bool object) {
-    if (depth_ == 0 && !object) return refuse("not a JSON object");
-    return depth_++ < kDeepest || refuse("nested too deeply");
+  bool within() { return depth_ > 0 || refuse("not a JSON object", {}); }
+  bool room() { return depth_ < kDeepest || refuse("nested too deeply", field_); }
+
+  template <typename T>
+  RequestValue& place(T value) {
+    return open_[depth_ - 1]->emplace_back(std::exchange(name_, {}), std::move(value));
+  }
+  template <typename T>
+  bool put(T value) {
+    if (!within()) return false;
+    place(value);
+    return true;
+  }
+  // The address stays: a container that is open is the last element of its parent.
+  bool open(std::vector<RequestValue>& values) {
+    open_[depth_++] = &values;
+    return true;
+  }
+  bool close() {
+    --depth_;
+    return true;
   }
 
-  Document& document_;
+  Object& root_;
   std::optional<JsonFault>& fault_;
-  std::string field_;
-  int depth_ = 0;
+  std::array<std::vector<RequestValue>*, kDeepest> open_{};
+  std::size_t depth_ = 0;
+  std::string_view name_;  // of the value that comes next
+  std::string_view field_;
 };
 
-std::optional<JsonFault> unfit_fields(const Value& value) {
-  if (value.IsArray()) {
-    for (const Value& item : value.GetArray())
-      if (auto fault = unfit_fields(item)) return fault;
-    return std::nullopt;
-  }
-  if (!value.IsObject()) return std::nullopt;
-  auto begin = value.MemberBegin(), end = value.MemberEnd();
-  if (value.MemberCount() > kMostFields)  // they are looked for among each other
-    return JsonFault{.what = "the object has too many fields", .field = excerpt(text_of((begin + kMostFields)->name))};
-  for (auto field = begin; field != end; ++field) {
-    if (std::any_of(begin, field, [&](const auto& other) { return other.name == field->name; }))
-      return JsonFault{.what = "the field comes twice", .field = excerpt(text_of(field->name))};
-    if (auto fault = unfit_fields(field->value)) return fault;
-  }
-  return std::nullopt;
-}
-
-JsonFault fault_of(const rapidjson::ParseResult& result, const Strict& strict) {
+JsonFault fault_of(const rapidjson::ParseResult& result, std::string_view field) {
   std::string place = ", at byte " + std::to_string(result.Offset() + 1);
   switch (result.Code()) {
     case rapidjson::kParseErrorNumberTooBig:
-      return {.what = "the number is too large", .field = excerpt(strict.field()), .out_of_range = true};
+      return {.what = "the number is too large", .field = excerpt(field), .out_of_range = true};
     case rapidjson::kParseErrorDocumentRootNotSingular:
       return {.what = "something follows the object" + place};
     default:
@@ -100,35 +109,25 @@ JsonFault fault_of(const rapidjson::ParseResult& result, const Strict& strict) {
 
 }  // namespace
 
-RequestJson::RequestJson(std::string_view text) {
-  // In place: a string needs no room of its own, and nobody pushes its bytes one by one.
-  auto* copy = static_cast<char*>(value_pool_.Malloc(text.size() + 1));
-  text.copy(copy, text.size());
-  copy[text.size()] = '\0';
-  rapidjson::InsituStringStream stream(copy);
-  rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, Pool> reader(&stack_pool_, kStackBytes / 2);
-  Strict strict(document_, fault_);
-  rapidjson::ParseResult result;
-  bool ascii = std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; });  // and so valid UTF-8
-  auto parse = [&](Document&) {
-    result = ascii ? reader.Parse<rapidjson::kParseInsituFlag>(stream, strict)
-                   : reader.Parse<rapidjson::kParseInsituFlag | rapidjson::kParseValidateEncodingFlag>(stream, strict);
-    return !result.IsError();
-  };
-  document_.Populate(parse);
-  if (fault_) return;
-  if (result.IsError())
-    fault_ = fault_of(result, strict);
-  else if (stream.Tell() != text.size())  // a zero byte looks like the end
-    fault_ = JsonFault{.what = "something follows the object, at byte " + std::to_string(stream.Tell() + 1)};
-  else
-    fault_ = unfit_fields(document_);
+const RequestValue* Object::find(std::string_view key) const {
+  auto it = std::ranges::find(fields, key, &RequestValue::name);
+  return it == fields.end() ? nullptr : &*it;
 }
 
-const Value* member(const Value& object, std::string_view name) {
-  for (const auto& field : object.GetObject())
-    if (text_of(field.name) == name) return &field.value;
-  return nullptr;
+RequestJson::RequestJson(std::string_view text) : text_(std::make_unique_for_overwrite<char[]>(text.size() + 1)) {
+  text.copy(text_.get(), text.size());
+  text_[text.size()] = '\0';
+  rapidjson::InsituStringStream stream(text_.get());
+  Strict strict(root_, fault_);
+  rapidjson::Reader reader;
+  bool ascii = std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; });  // and so valid UTF-8
+  auto result = ascii ? reader.Parse<rapidjson::kParseInsituFlag>(stream, strict)
+                      : reader.Parse<rapidjson::kParseInsituFlag | rapidjson::kParseValidateEncodingFlag>(stream, strict);
+  if (fault_) return;
+  if (result.IsError())
+    fault_ = fault_of(result, strict.field());
+  else if (stream.Tell() != text.size())  // a zero byte looks like the end
+    fault_ = JsonFault{.what = "something follows the object, at byte " + std::to_string(stream.Tell() + 1)};
 }
 
 }  // namespace mus

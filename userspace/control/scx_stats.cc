@@ -144,15 +144,20 @@ std::string ScxStats::answer(ClientId client, std::string_view line) {
   RequestJson request(line);
   auto refuse = [](const std::string& why) { return response(EINVAL, why); };
   if (request.fault()) return refuse(request.fault()->what);
-  auto *name = member(request.object(), "req"), *args = member(request.object(), "args");
-  if (!name || !name->IsString()) return refuse("req is missing");
+  const RequestValue *req = request.object().find("req"), *args = request.object().find("args");
+  auto* name = req ? req->as<std::string_view>() : nullptr;
+  if (!name) return refuse("req is missing");
   std::string_view target = "top";
-  if (args && !args->IsNull()) {
-    if (!args->IsObject()) return refuse("args is not an object");
-    if (auto* given = member(*args, "target")) target = given->IsString() ? text_of(*given) : "";
+  if (args && !args->as<std::nullptr_t>()) {
+    auto* object = args->as<RequestValue::Object>();
+    if (!object) return refuse("args is not an object");
+    if (const RequestValue* given = object->find("target")) {
+      auto* text = given->as<std::string_view>();
+      target = text ? *text : "";
+    }
   }
-  if (text_of(*name) == "stats_meta") return response(0, meta());
-  if (text_of(*name) != "stats") return refuse("unknown command " + excerpt(text_of(*name)));
+  if (*name == "stats_meta") return response(0, meta());
+  if (*name != "stats") return refuse("unknown command " + excerpt(*name));
   if (target != "top") return refuse("unknown stat target " + excerpt(target));
   Json figures = top(stats_.current(std::chrono::steady_clock::now()));
   tell_who_is_quiet(client, figures["cgroups"]);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,9 +18,11 @@ std::string fault_of(std::string_view text) {
 TEST(RequestJson, TakesAnObject) {
   RequestJson json(R"( {"a":[1,{"b":null}],"c":"\u00e9"} )");
   ASSERT_FALSE(json.fault());
-  EXPECT_TRUE((*member(json.object(), "a"))[1]["b"].IsNull());
-  EXPECT_EQ(text_of(*member(json.object(), "c")), "é");
-  EXPECT_EQ(member(json.object(), "d"), nullptr);
+  const auto& list = json.object().find("a")->as<RequestValue::Array>()->values;
+  EXPECT_EQ(*list[0].as<std::uint64_t>(), 1u);
+  EXPECT_TRUE(list[1].as<RequestValue::Object>()->find("b")->as<std::nullptr_t>());
+  EXPECT_EQ(*json.object().find("c")->as<std::string_view>(), "é");
+  EXPECT_EQ(json.object().find("d"), nullptr);
 }
 
 TEST(RequestJson, RefusesWhatIsNoObject) {
@@ -79,6 +82,17 @@ TEST(RequestJson, RefusesWhatIsNestedDeeply) {
   }
 }
 
+TEST(RequestJson, KeepsNumbersAsTheyAre) {
+  RequestJson json(R"({"a":18446744073709551615,"b":-9223372036854775808,"c":18446744073709551616,"d":1.5,"e":0,"f":true})");
+  ASSERT_FALSE(json.fault());
+  EXPECT_EQ(*json.object().find("a")->as<std::uint64_t>(), UINT64_MAX);
+  EXPECT_EQ(*json.object().find("b")->as<std::int64_t>(), INT64_MIN);
+  EXPECT_EQ(*json.object().find("c")->as<double>(), 0x1p64);
+  EXPECT_EQ(*json.object().find("d")->as<double>(), 1.5);
+  EXPECT_EQ(*json.object().find("e")->as<std::uint64_t>(), 0u);
+  EXPECT_TRUE(*json.object().find("f")->as<bool>());
+}
+
 TEST(RequestJson, RefusesWhatFollowsAZeroByte) {
   EXPECT_NE(fault_of(std::string_view("{}\0{}", 5)), "");
   EXPECT_NE(fault_of(std::string_view("{}\0", 3)), "");
@@ -90,8 +104,8 @@ TEST(RequestJson, HoldsAsMuchAsALineMay) {
   while (list.size() < 60000) list += ",0";
   RequestJson json("{\"a\":" + list + "],\"b\":\"" + std::string(5000, 'x') + "\"}");
   ASSERT_FALSE(json.fault());
-  EXPECT_EQ(member(json.object(), "a")->Size(), 30000u);
-  EXPECT_EQ(text_of(*member(json.object(), "b")), std::string(5000, 'x'));
+  EXPECT_EQ(json.object().find("a")->as<RequestValue::Array>()->values.size(), 30000u);
+  EXPECT_EQ(*json.object().find("b")->as<std::string_view>(), std::string(5000, 'x'));
 }
 
 }  // namespace
