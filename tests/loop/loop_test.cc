@@ -31,19 +31,21 @@ class Controller {
     keep(std::move(first));
     keep(std::move(spare));
   }
-  void post(Command command) {
-    command.ticket = ++tickets_;
-    if (!loop_.post(command)) --tickets_;
+  /// False: too many are under way.
+  bool post(Command command) {
+    command.ticket = tickets_ + 1;
+    bool posted = loop_.post(command);
+    tickets_ += posted;
+    return posted;
   }
   void post_weight() {
     auto kind = random_() % 2 ? Command::Kind::kSetWeight : Command::Kind::kKernelWeight;
     auto weight = static_cast<std::uint32_t>(1 + random_() % Weight::kMax);
-    post({.kind = kind, .cgroup = CgroupId{100 + random_() % 500}, .weight = kind == Command::Kind::kSetWeight && random_() % 4 == 0 ? 0 : weight});
+    if (kind == Command::Kind::kSetWeight && random_() % 4 == 0) weight = 0;
+    (void)post({.kind = kind, .cgroup = CgroupId{100 + random_() % 500}, .weight = weight});
   }
   void use(std::unique_ptr<Policy> policy) {
-    Policy* next = policy.get();
-    keep(std::move(policy));
-    post({.kind = Command::Kind::kUsePolicy, .policy = next});
+    if (post({.kind = Command::Kind::kUsePolicy, .policy = policy.get()})) keep(std::move(policy));
   }
   /// Kicks, and reads what has come.
   void look() {
