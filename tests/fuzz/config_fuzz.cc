@@ -94,7 +94,10 @@ void check_weights(Bytes& bytes) {
   // What was understood is written and read again.
   require(store.save(now, true).has_value());
   require(again.load(now, there).empty());
-  for (const auto& [id, weight] : again.all()) require(store.find(id) && store.find(id)->weight == weight.weight && store.find(id)->path == weight.path);
+  for (const auto& [id, weight] : again.all()) {
+    const mus::SetWeight* was = store.find(id);
+    require(was && was->weight == weight.weight && was->path == weight.path);
+  }
   for (const auto& [id, weight] : store.all()) require(again.find(id) || (weight.until && *weight.until - now.steady < 1ms));
 }
 

@@ -41,8 +41,11 @@ class AnyPolicy final : public mus::Policy {
     return true;
   }
   [[nodiscard]] mus::StandingOrder standing_order(mus::Task&, mus::Time) override {
-    auto time = [this] { return bytes_.below(8) ? mus::Duration{100us * bytes_.below(100)} : mus::Duration{bytes_.next<std::int64_t>()}; };
-    return {.slice = time(), .min_run = time(), .budget = time(), .valid_for = time(), .rate = bytes_.below(8) ? bytes_.below(20) / 8.0 : bytes_.next<double>()};
+    auto time = [this] {
+      return bytes_.below(8) ? mus::Duration{100us * bytes_.below(100)} : mus::Duration{bytes_.next<std::int64_t>()};
+    };
+    double rate = bytes_.below(8) ? bytes_.below(20) / 8.0 : bytes_.next<double>();
+    return {.slice = time(), .min_run = time(), .budget = time(), .valid_for = time(), .rate = rate};
   }
 
  private:
@@ -55,7 +58,8 @@ class AnyPolicy final : public mus::Policy {
 
 class Bench {
  public:
-  explicit Bench(Bytes& bytes) : bytes_(bytes), spec_{.cpus = 1 + bytes.below(4), .seed = bytes.next<std::uint8_t>()}, any_(bytes), fifo_({}) {
+  explicit Bench(Bytes& bytes)
+      : bytes_(bytes), spec_{.cpus = 1 + bytes.below(4), .seed = bytes.next<std::uint8_t>()}, any_(bytes), fifo_({}) {
     spec_.decision_room = bytes.below(2) ? 512 : 2;
     spec_.expect_busy = false;
     spec_.not_yet_chance = bytes.below(4) ? 0 : 0.3;
@@ -126,7 +130,8 @@ class Bench {
     const mus_counters was = kernel_->counters();
     kernel_->apply_record({record.data(), size});
     const mus_counters& is = kernel_->counters();
-    auto refused = std::accumulate(is.refused, is.refused + MUS_REFUSALS, 0ull) - std::accumulate(was.refused, was.refused + MUS_REFUSALS, 0ull);
+    auto refusals = [](const mus_counters& c) { return std::accumulate(c.refused, c.refused + MUS_REFUSALS, 0ull); };
+    auto refused = refusals(is) - refusals(was);
     require(refused + (is.decisions - was.decisions) <= 1);
     require((is.refused[MUS_REFUSED_BAD_RECORD] != was.refused[MUS_REFUSED_BAD_RECORD]) == (size != sizeof(d)));
     require(refused || size == sizeof(d));

@@ -20,16 +20,19 @@ using mus::fuzz::require;
 
 constexpr unsigned kCpus = 4;     // on this machine; events may name any
 constexpr unsigned kPids = 24;    // more than the driver has room for
-constexpr unsigned kCgroups = 12; // the same
+constexpr unsigned kCgroups = 12;  // the same
 constexpr std::uint64_t kLittleTime = 1'000'000;
 
 class Bench {
  public:
   explicit Bench(Bytes& bytes)
-      : bytes_(bytes), config_{.slice = mus::Duration{100'000 + bytes.number<std::uint32_t>(200) % 100'000'000u}, .online = 1 + bytes.below(kCpus)} {
+      : bytes_(bytes),
+        config_{.slice = mus::Duration{100'000 + bytes.number<std::uint32_t>(200) % 100'000'000u},
+                .online = 1 + bytes.below(kCpus)} {
     for (const mus::PolicyEntry& entry : mus::policies()) policies_.push_back(entry.make(config_));
     mus::Policy& first = *policies_[bytes.below(static_cast<unsigned>(policies_.size()))];
-    driver_ = std::make_unique<mus::PolicyDriver>(first, config_, mus::PolicyDriver::Ahead{}, mus::PolicyDriver::Sizes{.tasks = 16, .cgroups = 8});
+    driver_ = std::make_unique<mus::PolicyDriver>(first, config_, mus::PolicyDriver::Ahead{},
+                                                  mus::PolicyDriver::Sizes{.tasks = 16, .cgroups = 8});
     for (unsigned i = 0; i < kCpus; ++i) cpus_[i].online = i < config_.online;
   }
 

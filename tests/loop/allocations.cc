@@ -49,8 +49,10 @@ void* __libc_memalign(std::size_t alignment, std::size_t bytes);
 void* malloc(std::size_t bytes) noexcept { return mus::allocations::note(), __libc_malloc(bytes); }
 void* calloc(std::size_t count, std::size_t bytes) noexcept { return mus::allocations::note(), __libc_calloc(count, bytes); }
 void* realloc(void* old, std::size_t bytes) noexcept { return mus::allocations::note(), __libc_realloc(old, bytes); }
-void* memalign(std::size_t alignment, std::size_t bytes) noexcept { return mus::allocations::note(), __libc_memalign(alignment, bytes); }
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept { return mus::allocations::note(), __libc_memalign(alignment, bytes); }
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+  return mus::allocations::note(), __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept { return memalign(alignment, bytes); }
 int posix_memalign(void** made, std::size_t alignment, std::size_t bytes) noexcept {
   mus::allocations::note();
   *made = __libc_memalign(alignment, bytes);

@@ -132,7 +132,8 @@ void FakeMachine::post(mus_event_kind kind, std::uint32_t flags, FakeTask& task,
 }
 
 void FakeMachine::post_group(mus_event_kind kind, std::uint64_t id, std::uint64_t parent) {
-  put({.kind = static_cast<std::uint32_t>(kind), .cgroup_id = id, .now_ns = clock_ns(), .weight = 1 + below(MUS_WEIGHT_MAX), .arg = parent});
+  put({.kind = static_cast<std::uint32_t>(kind), .cgroup_id = id, .now_ns = clock_ns(), .weight = 1 + below(MUS_WEIGHT_MAX),
+       .arg = parent});
 }
 
 // The ring is never full for long; were an event lost here, a task might be forgotten for good.
