@@ -2,11 +2,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@ struct KernelSpec {
   std::uint32_t low_water = 0;
   bool idle_direct = true;
   bool standing_orders = true;  ///< false: accepted, and never obeyed
+  bool expect_busy = true;      ///< it is a violation that a CPU idles while a task that may run there is held: the policy decides
   double not_yet_chance = 0;    ///< of a good decision to be refused as NOT_YET
   std::uint64_t seed = 1;
 };
@@ -54,6 +57,7 @@ class FakeKernel final : public Machine {
   void set_userspace(bool alive) { alive_ = alive; }
   void want_resync() { resync_wanted_ = true, ask(); }
   void apply(const mus_decision& decision);  ///< one that the driver did not make
+  void apply_record(std::span<const std::byte> record);  ///< the same, as it lies in the decision ring
   void run_for(Duration time) override;
 
   // ---- what came of it

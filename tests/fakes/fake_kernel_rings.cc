@@ -2,6 +2,7 @@
 // What goes between the fake kernel and the driver, after bpf/events.bpf.h and bpf/commit.bpf.h; and the checks.
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "fake_kernel.h"
 
@@ -118,6 +119,16 @@ void FakeKernel::commit() {
   committing_ = false;
 }
 
+void FakeKernel::apply_record(std::span<const std::byte> record) {
+  mus_decision d;
+  if (record.size() != sizeof(d)) {
+    ++counters_.refused[MUS_REFUSED_BAD_RECORD];
+    return;
+  }
+  std::memcpy(&d, record.data(), sizeof(d));
+  apply(d);
+}
+
 void FakeKernel::apply(const mus_decision& d) {
   mus_refusal refusal = MUS_REFUSED_UNKNOWN_PID;
   if (d.flags & ~static_cast<std::uint32_t>(MUS_DECIDE_FLAGS) || d.reserved || !standing_valid(d))
@@ -213,7 +224,7 @@ void FakeKernel::check() {
     for (auto& [order, t] : c.queue) see(t, Where::kQueued, "run queue of a CPU");
     for (FakeTask* t : c.local) see(t, Where::kLocal, "local queue of a CPU");
     if (c.running) see(c.running, Where::kRunning, "CPU");
-    bool idle = c.online && !c.running && c.starved_since == Time{};
+    bool idle = spec_.expect_busy && c.online && !c.running && c.starved_since == Time{};
     for (FakeTask* t : held_)
       if (idle && alive_ && may_run(*t, c) && now_ - std::max(t->held_since, c.idle_since) > spec_.look + spec_.hold)
         violation("CPU " + std::to_string(c.id) + " is idle while pid " + std::to_string(t->pid) + " is held");

@@ -4,42 +4,22 @@
 // Build: cmake --preset fuzz && cmake --build --preset fuzz; run: build/fuzz/tests-bin/adoption_fuzz -max_total_time=60
 #include <linux/bpf.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "bytes.h"
 #include "kernel/pinned.h"
 #include "rings/ring_repair.h"
 
 namespace {
 
+using mus::fuzz::Bytes;
+using mus::fuzz::require;
+
 constexpr std::size_t kRingBytes = 4096;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-class Bytes {
- public:
-  Bytes(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  template <typename T>
-  void fill(T& value) {
-    take(&value, sizeof(value));
-  }
-  void take(void* to, std::size_t bytes) {
-    bytes = std::min(bytes, size_);
-    std::memcpy(to, data_, bytes);
-    data_ += bytes, size_ -= bytes;
-  }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-};
 
 void check_facts(Bytes bytes) {
   mus::PinnedFacts facts{.abi = {.magic = MUS_ABI_MAGIC, .version = MUS_ABI_VERSION, .event_bytes = sizeof(mus_event),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <utility>
 
 namespace mus {
 
@@ -66,14 +67,14 @@ void CgroupTree::remove(Cgroup& cgroup) {
 }
 
 void CgroupTree::release(Cgroup& cgroup) {
-  if (--cgroup.users || !cgroup.removed) return;
-  Cgroup* parent = cgroup.parent;
-  set_.erase(set_.iterator_to(cgroup));
-  cgroup.policy.reset();
-  known_.erase(known_.iterator_to(cgroup));
-  std::erase_if(overrides_, [&](const Override& o) { return o.id == cgroup.id; });
-  free_.push_front(cgroup);
-  release(*parent);
+  for (Cgroup* left = &cgroup; left && --left->users == 0 && left->removed;) {
+    Cgroup& gone = *std::exchange(left, left->parent);
+    set_.erase(set_.iterator_to(gone));
+    gone.policy.reset();
+    known_.erase(known_.iterator_to(gone));
+    std::erase_if(overrides_, [&](const Override& o) { return o.id == gone.id; });
+    free_.push_front(gone);
+  }
 }
 
 bool CgroupTree::set_override(CgroupId id, std::uint32_t weight) {

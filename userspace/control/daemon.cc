@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "control/cgroupfs.h"
+#include "control/compaction.h"
 #include "control/control.h"
 #include "control/statistics.h"
 #include "exit_code.h"
@@ -167,6 +168,8 @@ int run_daemon(const Options& given) {
   if (auto prepared = loop.prepare(); !prepared) return report(prepared.error());
   auto taken = succession.take_over([&](const mus_event& event) { driver.on_event(event); });
   if (!taken) return report(taken.error());
+  Compaction compaction;
+  if (!compaction.note().empty()) std::fprintf(stderr, "mus-userland: %s\n", compaction.note().c_str());
   if (succession.kind() != Succession::Kind::kLoaded) driver.begin_after_another(kernel.commit());
   loop.start();
   if (auto started = control.start(); !started) return report(started.error());
@@ -182,7 +185,10 @@ int run_daemon(const Options& given) {
       manager.stopping("the kernel's own scheduler takes over");
       return finish(kernel, loop, control, kernel_info->btf, options);
     }
-    if (hand_over(succession, loop, control)) break;
+    if (hand_over(succession, loop, control)) {
+      compaction.leave();
+      break;
+    }
     loop.start();
   }
   control.write_json();

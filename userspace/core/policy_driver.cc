@@ -2,6 +2,7 @@
 #include "core/policy_driver.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace mus {
 namespace {
@@ -16,9 +17,13 @@ constexpr std::uint32_t kPatience = 64;  // bad decisions in a row before the po
 
 Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
 
+constexpr std::uint64_t kLatestNs = std::uint64_t{1} << 62;  // differences of times up to this are Durations
+
 bool in_range(const mus_event& e) {
-  return e.kind > MUS_EVENT_NONE && e.kind < MUS_EVENT_KINDS && e.cpu >= 0 &&
-         e.cpu < static_cast<std::int32_t>(MUS_MAX_CPUS) && e.affinity <= MUS_AFFINITY_ONE;
+  auto is_cpu = [](std::int32_t cpu) { return cpu >= 0 && cpu < static_cast<std::int32_t>(MUS_MAX_CPUS); };
+  return e.kind > MUS_EVENT_NONE && e.kind < MUS_EVENT_KINDS && is_cpu(e.cpu) && e.affinity <= MUS_AFFINITY_ONE &&
+         (e.affinity != MUS_AFFINITY_ONE || is_cpu(e.allowed_cpu)) && e.now_ns <= kLatestNs && e.wake_ns <= kLatestNs &&
+         e.sleep_ns <= kLatestNs;
 }
 
 Weight clamp_weight(std::uint32_t weight) { return {std::clamp(weight, Weight::kMin, Weight::kMax)}; }
@@ -52,6 +57,12 @@ void PolicyDriver::on_event(const mus_event& event) {
     on_task_event(event);
   else
     on_cgroup_event(event);
+}
+
+void PolicyDriver::on_record(const void* record, std::size_t bytes) {
+  mus_event event{};  // a copy: the record is the kernel half's
+  if (bytes == sizeof(event)) std::memcpy(&event, record, sizeof(event));  // of no kind otherwise
+  on_event(event);
 }
 
 void PolicyDriver::on_cgroup_event(const mus_event& event) {
@@ -299,7 +310,8 @@ void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
   record.standing_min_run_ns = to_ns(std::clamp(s.min_run, Duration::zero(), kMax));
   record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));
   record.standing_valid_ns = to_ns(std::clamp(s.valid_for, Duration::zero(), 60 * kMax));
-  record.standing_rate = static_cast<std::uint32_t>(std::clamp(s.rate, 0.0, kMostRate) * MUS_STANDING_RATE_ONE);
+  double rate = s.rate > 0 ? std::min(s.rate, kMostRate) : 0;  // what is not a number is none either
+  record.standing_rate = static_cast<std::uint32_t>(rate * MUS_STANDING_RATE_ONE);
 }
 
 mus_decision PolicyDriver::to_record(const Decision& d) {

@@ -54,6 +54,8 @@ class PolicyDriver {
 
   /// Takes in one event.
   void on_event(const mus_event& event);
+  /// The same, as it lies in the event ring. One that is not of the size of an event is counted as bad.
+  void on_record(const void* record, std::size_t bytes);
 
   /// Decides while there is room, handing each record to `send`; one that is refused (the ring is full) is
   /// kept and sent first next time. Returns how many were sent.

@@ -156,6 +156,10 @@ class VtimePolicy final : public Policy {
   void set_weight(Entity& entity, std::uint32_t weight);
   void set_load(Entity& entity, Load load);
   void share_out();
+  [[nodiscard]] static Group* innermost_first(Group& group);
+  [[nodiscard]] static Group* next_sibling(Group& group);
+  [[nodiscard]] static Group* next_outward(Group& group);
+  [[nodiscard]] static Group* next_inward(Group& group);
   void measure(Group& group) const;
   void fill(Group& group);
   [[nodiscard]] static Load feasible_load(const TaskEntity& entity);

@@ -11,13 +11,38 @@ constexpr std::uint32_t kWeighedEach = 128;  // tasks of a group: with more, no 
 
 }  // namespace
 
-// How many CPUs the active tasks below `group` can use: one each.
+// Cgroups may be nested more deeply than the thread's stack is: nothing here calls itself. Children before their parents, and
+// parents before their children; null: that was all.
+VtimePolicy::Group* VtimePolicy::innermost_first(Group& group) {
+  Group* deepest = &group;
+  while (!deepest->groups.empty()) deepest = &deepest->groups.front();
+  return deepest;
+}
+
+VtimePolicy::Group* VtimePolicy::next_sibling(Group& group) {
+  auto next = std::next(List<Group, Sibling>::s_iterator_to(group));
+  return next == group.parent->groups.end() ? nullptr : &*next;
+}
+
+VtimePolicy::Group* VtimePolicy::next_outward(Group& group) {
+  if (!group.parent) return nullptr;
+  Group* sibling = next_sibling(group);
+  return sibling ? innermost_first(*sibling) : group.parent;
+}
+
+VtimePolicy::Group* VtimePolicy::next_inward(Group& group) {
+  if (!group.groups.empty()) return &group.groups.front();
+  for (Group* at = &group; at->parent; at = at->parent)
+    if (Group* sibling = next_sibling(*at)) return sibling;
+  return nullptr;
+}
+
+// How many CPUs the active tasks in `group` and below can use: one each. Its children have been measured.
 void VtimePolicy::measure(Group& group) const {
   group.most_cpus = group.active_tasks;
   group.pinned = group.active_tasks <= kWeighedEach &&
                  std::ranges::any_of(group.tasks, [](const TaskEntity& e) { return e.task->affinity != Affinity::kAll; });
   for (Group& child : group.groups) {
-    measure(child);
     group.most_cpus += child.most_cpus;
     group.pinned = group.pinned || child.pinned;
   }
@@ -60,7 +85,6 @@ void VtimePolicy::fill(Group& group) {
     // Those who are pinned to one CPU share that by their weights, whatever the other CPUs do.
     bool capped = child.full && !child.pinned;
     set_load(child, capped ? static_cast<Load>(std::max(1.0, child.most_cpus * group.cpu_load)) : child.weight * kLoadOne);
-    fill(child);
   }
   group.task_cpus = group.active_tasks ? std::clamp(group.cpus - groups_cpus, 0.0, double(group.active_tasks)) : 0;
 }
@@ -73,9 +97,9 @@ VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
 
 void VtimePolicy::share_out() {
   changed_ = false;
-  measure(*root_);
+  for (Group* group = innermost_first(*root_); group; group = next_outward(*group)) measure(*group);
   root_->cpus = online_;
-  fill(*root_);
+  for (Group* group = root_; group; group = next_inward(*group)) fill(*group);
   for (auto it = whole_.begin(); it != whole_.end();) {
     TaskEntity& e = *it++;
     if (e.full) continue;

@@ -33,9 +33,7 @@ Result<std::unique_ptr<EventReader>> EventReader::open(int events_fd, PolicyDriv
 
 int EventReader::on_record(void* self, void* data, std::size_t bytes) {
   auto* reader = static_cast<EventReader*>(self);
-  mus_event event{};
-  if (bytes == sizeof(event)) std::memcpy(&event, data, sizeof(event));  // kind 0 otherwise: counted as bad
-  reader->driver_.on_event(event);
+  reader->driver_.on_record(data, bytes);
   return ++reader->drained_ >= kAtOnce ? -EAGAIN : 0;
 }
 

@@ -244,6 +244,10 @@ TEST_F(Deciding, StandingOrdersAreClampedToWhatTheKernelHalfTakes) {
   d = only_one();
   EXPECT_EQ(d.standing_slice_ns, MUS_SLICE_MAX_NS);
   EXPECT_EQ(d.standing_rate, 0u);
+  ring.clear();
+  policy.standing = {.slice = 1ms, .rate = std::numeric_limits<double>::quiet_NaN()};
+  wait(3, 3);
+  EXPECT_EQ(only_one().standing_rate, 0u);
 }
 
 TEST_F(Deciding, AReportRenewsTheStandingOrder) {

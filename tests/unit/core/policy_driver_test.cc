@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "events.h"
 #include "fake_policy.h"
 
@@ -336,17 +338,31 @@ TEST_F(Driver, AnOverrideWaitsForItsCgroup) {
 }
 
 TEST_F(Driver, BadEventsAreCountedAndIgnored) {
-  std::vector<mus_event> bad(6, runnable(7, 1, 10));
+  std::vector<mus_event> bad(11, runnable(7, 1, 10));
   bad[0].kind = MUS_EVENT_NONE;
   bad[1].kind = MUS_EVENT_KINDS;
   bad[2].cpu = -1;
   bad[3].cpu = MUS_MAX_CPUS;
   bad[4].affinity = MUS_AFFINITY_ONE + 1;
   bad[5].pid = 0;  // RUNNABLE is about a task
+  bad[6].affinity = bad[7].affinity = MUS_AFFINITY_ONE;  // on a CPU that cannot be
+  bad[6].allowed_cpu = -1;
+  bad[7].allowed_cpu = MUS_MAX_CPUS;
+  bad[8].now_ns = bad[9].wake_ns = bad[10].sleep_ns = ~0ull;  // differences of such times would overflow
   for (const mus_event& e : bad) driver.on_event(e);
   EXPECT_EQ(driver.counters().bad_events, bad.size());
   EXPECT_EQ(driver.tasks().size(), 0u);
   EXPECT_THAT(log(), IsEmpty());
+}
+
+TEST_F(Driver, ARecordOfAnotherSizeIsABadEvent) {
+  std::array<mus_event, 2> records{runnable(7, 1, 10), runnable(8, 1, 10)};
+  for (std::size_t bytes : {std::size_t{0}, sizeof(mus_event) - 1, sizeof(mus_event) + 1, sizeof(records)})
+    driver.on_record(records.data(), bytes);
+  EXPECT_EQ(driver.counters().bad_events, 4u);
+  EXPECT_EQ(driver.tasks().size(), 0u);
+  driver.on_record(records.data(), sizeof(mus_event));
+  EXPECT_EQ(task(7).state, Task::State::kWaiting);
 }
 
 TEST_F(Driver, TasksBeyondTheTableAreLeftToTheKernel) {

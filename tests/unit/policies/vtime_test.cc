@@ -3,7 +3,9 @@
 #include "policies/vtime.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <array>
 #include <memory>
 
 #include "driver_bench.h"
@@ -242,6 +244,37 @@ TEST(VtimePolicy, VirtualTimeMayWrapAround) {
     bench.run(pid, 10s);
   }
   EXPECT_LE(std::chrono::abs(bench.time[a] - bench.time[b]), 20s);
+}
+
+// As deep as the driver keeps cgroups, on a stack as small as that of the daemon's threads.
+TEST(VtimePolicy, GroupsMayBeNestedAsDeeplyAsTheyLike) {
+  static constexpr std::uint64_t kDeep = 4096;
+  VtimePolicy policy({});
+  PolicyDriver driver(policy, {}, {}, {.tasks = 8, .cgroups = kDeep, .cpus = 1});
+  auto nest = [](void* bench) -> void* {
+    auto& deep = *static_cast<PolicyDriver*>(bench);
+    std::array<CpuView, 1> cpus{CpuView{.online = true}};
+    for (std::uint64_t id = 1; id <= kDeep; ++id) deep.on_event(fakes::cgroup_event(MUS_EVENT_CGROUP_NEW, id, id - 1));
+    std::size_t sent = 0;
+    for (int pid = 1; pid <= 4; ++pid) deep.on_event(fakes::runnable(pid, 1, pid % 2 ? kDeep : 1, Time{1s}));
+    deep.decide({.shared = 0, .cpus = cpus}, [&](const mus_decision&) { return ++sent; });
+    EXPECT_GT(sent, 0u);
+    for (int pid = 1; pid <= 4; ++pid) deep.on_event(fakes::task_event(MUS_EVENT_EXIT, pid, 1, 1, Time{2s}));
+    // The last one that holds them: all of them go at once.
+    deep.on_event(fakes::runnable(5, 1, kDeep, Time{3s}));
+    for (std::uint64_t id = kDeep; id > 1; --id) deep.on_event(fakes::cgroup_event(MUS_EVENT_CGROUP_GONE, id));
+    EXPECT_EQ(deep.cgroups().size(), kDeep);
+    deep.on_event(fakes::task_event(MUS_EVENT_EXIT, 5, 1, kDeep, Time{4s}));
+    EXPECT_EQ(deep.cgroups().size(), 1u);
+    return nullptr;
+  };
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 256 << 10);
+  pthread_t thread;
+  ASSERT_EQ(pthread_create(&thread, &small, nest, &driver), 0);
+  pthread_attr_destroy(&small);
+  pthread_join(thread, nullptr);
 }
 
 TEST(VtimePolicy, CanGoWhileTasksWaitInNestedGroups) {

@@ -33,7 +33,10 @@ mus_start() {
 		sleep 0.1
 	done
 	[ "$(state)" = enabled ] || fail "mus has started and sched_ext is $(state)"
+	[ "$(moves_locked_pages)" = 0 ] || fail "mus has started and the kernel moves locked pages"
 }
+
+moves_locked_pages() { cat /proc/sys/vm/compact_unevictable_allowed; }
 
 # mus_kill: the daemon dies, the kernel half goes on.
 mus_kill() {
@@ -69,6 +72,7 @@ mus_stop() {
 	wait "$MUS_PID" || status=$?
 	[ "$status" = 0 ] || fail "mus ended with status $status"
 	[ "$(state)" = disabled ] || fail "mus has ended and sched_ext is $(state)"
+	[ "$(moves_locked_pages)" = 1 ] || fail "mus has ended and vm.compact_unevictable_allowed is not what it was"
 	grep -q "unregistered from user space" /tmp/mus.log || fail "no exit reason was printed"
 	! grep "lost count" /tmp/mus.log || fail "tasks were counted wrongly"
 }

@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // forge: damages what a daemon that has died left in /sys/fs/bpf/mus, as a crash or somebody else might.
-#include <fcntl.h>
-#include <linux/bpf.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include <mus/abi.h>
 
+#include "pinned_maps.h"
+
 namespace {
 
-int pinned(const char* name) {
-  std::string path = std::string("/sys/fs/bpf/mus/") + name;
-  bpf_attr attr{};
-  attr.pathname = reinterpret_cast<std::uint64_t>(path.c_str());
-  return static_cast<int>(::syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
-}
-
-char* map(const char* name, std::size_t bytes, long from) {
-  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, pinned(name), from);
-  if (at != MAP_FAILED) return static_cast<char*>(at);
-  std::perror(name);
-  std::exit(1);
-}
-
-unsigned long& position(char* page) { return *reinterpret_cast<unsigned long*>(page); }
+using mus::pinned_maps::map;
+using mus::pinned_maps::position;
 
 /// The page of the position that userspace writes; of the decision ring, the records come after it.
 char* decisions_producer() { return map("decisions", 2 * 4096, 4096); }
