@@ -14,6 +14,7 @@
 namespace mus {
 namespace {
 
+constexpr std::size_t kLongestCharacter = 4;  // bytes, in UTF-8
 constexpr std::size_t kDeepest = 4;
 constexpr std::size_t kUsualFields = 8;
 constexpr std::size_t kMostFields = 256;  // they are looked for among each other
@@ -114,9 +115,10 @@ const RequestValue* Object::find(std::string_view key) const {
   return it == fields.end() ? nullptr : &*it;
 }
 
-RequestJson::RequestJson(std::string_view text) : text_(std::make_unique_for_overwrite<char[]>(text.size() + 1)) {
+// The zeros: one for the end, and a character that is cut off is read as far as its first byte says.
+RequestJson::RequestJson(std::string_view text) : text_(std::make_unique_for_overwrite<char[]>(text.size() + kLongestCharacter)) {
   text.copy(text_.get(), text.size());
-  text_[text.size()] = '\0';
+  std::fill_n(text_.get() + text.size(), kLongestCharacter, '\0');
   rapidjson::InsituStringStream stream(text_.get());
   Strict strict(root_, fault_);
   rapidjson::Reader reader;

@@ -39,7 +39,7 @@ TEST(RequestJson, RefusesWhatIsNoJson) {
 
 TEST(RequestJson, RefusesInvalidUtf8) {
   for (const char* text : {"{\"a\":\"\xff\"}", "{\"a\":\"\xc0\xaf\"}", "{\"a\":\"\xed\xa0\x80\"}",
-                           "{\"a\":\"\xf5\x80\x80\x80\"}", "{\"\xe2\x82\":1}"})
+                           "{\"a\":\"\xf5\x80\x80\x80\"}", "{\"\xe2\x82\":1}", "{\"\xf4", "\"}`\xf4"})
     EXPECT_NE(fault_of(text), "");
 }
 
