@@ -62,7 +62,7 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 	t->slice_ns -= used < t->slice_ns ? used : t->slice_ns;
 	t->burst_ns += used;
 	__sync_fetch_and_add(&t->unreported_ns, used);
-	fallback_settle(t, used);
+	fallback_settle(t, is_daemon(p) ? 0 : used); /* it takes no place there: not at the cost of whoever shares its cgroup */
 	standing_drain(&t->standing, used, now);
 }
 
