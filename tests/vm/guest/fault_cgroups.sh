@@ -3,7 +3,7 @@
 # and one that does.
 . /root/lib.sh
 . /root/fault_lib.sh
-seconds=${1:-8}
+seconds=${1:-5}
 workload
 mus_start
 quiet 3

@@ -7,6 +7,7 @@ WEIGHTS="50 75 100 100 150 200 300 400"
 INDICES="0 1 2 3 4 5 6 7"
 WEIGHT_SUM=1375
 TASKS=
+WARM_UP=3 # s that do not count: what has just begun is not known yet, neither to a policy nor to itself
 
 # workload: makes the cgroups, and what heartbeat is told in TASKS. Each cgroup has spinners for what its weight is worth. Pinned is one in each
 # of the four lightest: a heavy one gets less than its share of a CPU that others want too (README, Limits), fault or not.
@@ -28,7 +29,7 @@ workload() {
 # beat_begin, beat_end WHAT: the workload meanwhile; the longest wait of any of its threads, in ms, in LONGEST.
 beat_begin() {
 	rm -f /tmp/begun
-	heartbeat --warm-up 3 --seconds 100000 --limit 60000 --begun /tmp/begun $TASKS >/tmp/heartbeat &
+	heartbeat --warm-up $WARM_UP --seconds 100000 --limit 60000 --begun /tmp/begun $TASKS >/tmp/heartbeat &
 	HEART=$!
 	tries=0
 	until [ -e /tmp/begun ]; do

@@ -3,7 +3,7 @@
 # a page, and goes on deciding.
 . /root/lib.sh
 . /root/fault_lib.sh
-seconds=${1:-8}
+seconds=${1:-5}
 workload
 mus_start
 quiet 3
@@ -17,7 +17,7 @@ beat_begin
 compacts=$!
 (while :; do dd if=/dev/zero of=/tmp/filler bs=1M count=64 2>/dev/null; cat /tmp/filler >/dev/null; done) &
 files=$!
-stress-ng -q -t "$seconds" --vm 2 --vm-bytes 88% --vm-method zero-one >/tmp/memory.log 2>&1 || fail "stress-ng: $(cat /tmp/memory.log)"
+stress-ng -q -t "$seconds" --vm 2 --vm-bytes 96% --vm-method zero-one >/tmp/memory.log 2>&1 || fail "stress-ng: $(cat /tmp/memory.log)"
 kill $compacts $files
 wait $compacts $files 2>/dev/null
 beat_end "memory is short"

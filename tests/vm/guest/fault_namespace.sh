@@ -3,12 +3,12 @@
 # cgroups by name.
 . /root/lib.sh
 . /root/fault_lib.sh
-seconds=${1:-3}
+seconds=${1:-2}
 workload
 cgroup daemon
 for namespace in --pid --cgroup; do
 	: >/tmp/mus.log
-	in_cgroup daemon unshare $namespace --fork mus-userland >/tmp/mus.log 2>&1
+	in_cgroup daemon /usr/local/bin/unshare $namespace --fork mus-userland >/tmp/mus.log 2>&1
 	launcher=$!
 	await_state enabled 60
 	tries=0

@@ -4,6 +4,7 @@
 . /root/lib.sh
 . /root/fault_lib.sh
 DAEMON=mus-faulty
+WARM_UP=0.5
 workload
 decides() {
 	decided=$(status_field decided)
@@ -41,7 +42,6 @@ for policy in throws garbage; do
 done
 
 mus_start --orphan-sec 1000
-quiet 3
 beat_begin
 musctl policy use spins --set after=500 >/dev/null || fail "musctl policy use spins"
 sleep 2
@@ -61,7 +61,9 @@ for used in $USED; do all=$((all + used)); done
 part=$((all / 10 / took / CPUS))
 say "a policy that spins: mode $mode, others got $part % of $CPUS CPUs, shares real/ideal:$SHARES"
 beat_end "a policy that spins"
-row "a policy that spins"
+say "a policy that spins: longest wait $LONGEST ms"
+[ $LONGEST -le 1000 ] || fail "a policy that spins: somebody waited for $LONGEST ms"
+[ $WORST -le 50 ] || fail "a policy that spins: a share was off by $WORST tenths of a point"
 [ $part -ge 30 ] || fail "the daemon that spins takes too much: others got $part %"
 mus_kill
 mus_start
