@@ -172,7 +172,7 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 	u64 next;
 
 	t->route = MUS_ROUTE_HELD;
-	t->slice_ns = fallback_slice(p);
+	t->slice_ns = held_slice(p);
 	t->held_since_ns = now;
 	if (!announced)
 		__sync_fetch_and_add(&t->generation, 1);

@@ -2,8 +2,9 @@
 /*
  * The order that the held queue keeps, so that the system goes on fairly when userspace does not decide.
  * Each cgroup has one virtual clock, which runs slower the larger its weight. A task that is held takes
- * the clock's value as its place and moves the clock on by a slice at once (so sixteen tasks of a
- * group get sixteen places, not one); what it really used is settled when it stops.
+ * the clock's value as its place and moves the clock on by what it is expected to run at once (so sixteen tasks of a
+ * group get sixteen places, not one); what it really used is settled when it stops. Not by a slice whoever it is: places
+ * that were taken are not settled, and the last of many short sleepers that wake together would come after as many slices.
  */
 #ifndef MUS_FALLBACK_BPF_H
 #define MUS_FALLBACK_BPF_H
@@ -27,18 +28,38 @@ static __always_inline u64 fallback_slice(const struct task_struct *p)
 	return slice < MUS_SLICE_MIN_NS ? MUS_SLICE_MIN_NS : slice;
 }
 
-/* Takes a place in the held queue for @t, @slice_ns charged ahead. Sleepers keep one slice of credit at most. */
+/*
+ * The same for a task that is held: half of it, so that turns come twice as often. Whoever has waited while userspace was stalled
+ * may have to wait again for the order that userspace keeps when it is back.
+ */
+static __always_inline u64 held_slice(const struct task_struct *p)
+{
+	u64 slice = fallback_slice(p) / 2;
+
+	return slice < MUS_SLICE_MIN_NS ? MUS_SLICE_MIN_NS : slice;
+}
+
+/* What @t will run of a slice of @slice_ns, as far as can be known: what it ran when it was awake last. */
+static __always_inline u64 fallback_expected(const struct task_ctx *t, u64 slice_ns)
+{
+	u64 run = t->last_burst_ns > t->burst_ns ? t->last_burst_ns : t->burst_ns;
+
+	return t->flags & MUS_TASK_LONG || !t->last_burst_ns || run > slice_ns ? slice_ns : run;
+}
+
+/* Takes a place in the held queue for @t, its expected run charged ahead. Sleepers keep one slice of credit at most. */
 static __always_inline void fallback_place(struct task_ctx *t, const struct mus_shard *shard, u64 slice_ns)
 {
 	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
-	u64 floor = shard->fallback_clock_ns, weight, cost, place;
+	u64 floor = shard->fallback_clock_ns, weight, credit, cost, place;
 
 	t->place_ns = floor;
 	if (!cg)
 		return;
 	weight = fallback_weight(cg);
-	cost = slice_ns * MUS_WEIGHT_DEFAULT / weight;
-	floor = floor > cost ? floor - cost : 0;
+	credit = slice_ns * MUS_WEIGHT_DEFAULT / weight;
+	cost = fallback_expected(t, slice_ns) * MUS_WEIGHT_DEFAULT / weight;
+	floor = floor > credit ? floor - credit : 0;
 	place = cg->fallback_vtime_ns;
 	if (place < floor) { /* two CPUs may write here at once: either value is within the credit */
 		place = floor;

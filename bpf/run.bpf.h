@@ -60,8 +60,9 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 
 	t->run_start_ns += used;
 	t->slice_ns -= used < t->slice_ns ? used : t->slice_ns;
+	t->burst_ns += used;
 	__sync_fetch_and_add(&t->unreported_ns, used);
-	fallback_settle(t, used);
+	fallback_settle(t, is_daemon(p) ? 0 : used); /* it takes no place there: not at the cost of whoever shares its cgroup */
 	standing_drain(&t->standing, used, now);
 }
 
@@ -150,6 +151,8 @@ static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bo
 		return;
 	clear_flag(t, MUS_TASK_LONG);
 	t->sleep_ns = now;
+	t->last_burst_ns = t->burst_ns ?: 1;
+	t->burst_ns = 0;
 	if (is_daemon(p) || kernel_owned(p, t))
 		return;
 	if (t->flags & MUS_TASK_ANNOUNCED && wanted(MUS_EVENT_SLEEP)) {

@@ -196,6 +196,8 @@ struct task_ctx {
 	u64 reported_ns;     /* when the last event about it was written */
 	u64 place_ns;        /* its place in the held queue: fallback virtual time */
 	u64 upfront_ns;      /* fallback virtual time that was charged ahead */
+	u64 burst_ns;        /* CPU time since it woke */
+	u64 last_burst_ns;   /* the same, of the last time it was awake; 0: it has never slept */
 	u64 held_since_ns;
 	u64 ready_ns;        /* when it became runnable, or was interrupted; 0: it runs */
 	u64 waited_ns;       /* before the present run */

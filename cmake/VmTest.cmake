@@ -8,6 +8,7 @@
 #     MUS_SOURCE_DIR  the source tree
 #     MUS_BUILD_DIR   this build tree; the programs are in its bin/
 #     MUS_KERNEL      the series asked for, e.g. 6.18; empty: the script chooses
+#     MUS_FULL        1 with the option MUS_FULL_TESTS: as often and as long as docs/reliability.md says; else empty
 #
 #   Exit status 77 is a skip (no QEMU, no kernel image): the script says why. One VM at a time: two would
 #   measure each other.
@@ -20,6 +21,11 @@ function(mus_add_vm_test)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600)
   endif()
+  set(full "")
+  if(MUS_FULL_TESTS)
+    set(full 1)
+    set(arg_TIMEOUT 7200)
+  endif()
   set(script ${PROJECT_SOURCE_DIR}/tests/vm/${arg_SCRIPT})
   if(NOT EXISTS ${script})
     message(FATAL_ERROR "mus_add_vm_test(${arg_NAME}): there is no tests/vm/${arg_SCRIPT}")
@@ -28,7 +34,7 @@ function(mus_add_vm_test)
   set_tests_properties(${arg_NAME} PROPERTIES
     LABELS vm
     ENVIRONMENT
-      "MUS_SOURCE_DIR=${PROJECT_SOURCE_DIR};MUS_BUILD_DIR=${PROJECT_BINARY_DIR};MUS_KERNEL=${arg_KERNEL}"
+      "MUS_SOURCE_DIR=${PROJECT_SOURCE_DIR};MUS_BUILD_DIR=${PROJECT_BINARY_DIR};MUS_KERNEL=${arg_KERNEL};MUS_FULL=${full}"
     TIMEOUT ${arg_TIMEOUT}
     RESOURCE_LOCK vm
     SKIP_RETURN_CODE 77)

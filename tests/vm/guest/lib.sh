@@ -24,7 +24,7 @@ state() { cat /sys/kernel/sched_ext/state; }
 # mus_start ARG...: starts the daemon and waits until it schedules.
 mus_start() {
 	: >/tmp/mus.log # now: the shell that begins the daemon may come to it late
-	mus-userland "$@" >/tmp/mus.log 2>&1 &
+	"${DAEMON:-mus-userland}" "$@" >/tmp/mus.log 2>&1 &
 	MUS_PID=$!
 	tries=0
 	until grep -q "schedules this machine" /tmp/mus.log; do

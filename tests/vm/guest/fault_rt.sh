@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# fault_rt.sh [SECONDS]: a real-time task that never sleeps takes the last CPU. Who may run elsewhere does, if more slowly than were that CPU off line:
+# userspace counts on it still (docs/reliability.md).
+. /root/lib.sh
+. /root/fault_lib.sh
+seconds=${1:-4}
+workload
+last=$((CPUS - 1))
+TASKS=$(echo "$TASKS" | sed "s/g[0-9]*:1@$last//g") # who may run nowhere else has to wait
+mus_start
+echo 0 >/sys/devices/system/cpu/cpu$last/online
+quiet "$seconds"
+echo 1 >/sys/devices/system/cpu/cpu$last/online
+beat_begin
+taskset -c $last chrt -f 50 sh -c 'while :; do :; done' &
+hog=$!
+sleep "$seconds"
+kill -9 $hog
+wait $hog 2>/dev/null
+beat_end "a real-time task takes CPU $last"
+cat /tmp/heartbeat
+row "a real-time task takes CPU $last for $seconds s, beside a machine without that CPU"
+still_enabled "a real-time task took CPU $last"
+[ "$LONGEST" -le 1200 ] || fail "somebody waited for $LONGEST ms" # longest-wait-ms of vtime, and some
+mus_stop
+no_stall
