@@ -10,8 +10,8 @@
 #     MUS_KERNEL      the series asked for, e.g. 6.18; empty: the script chooses
 #     MUS_FULL        1 with the option MUS_FULL_TESTS: as often and as long as docs/reliability.md says; else empty
 #
-#   Exit status 77 is a skip (no QEMU, no kernel image): the script says why. One VM at a time: two would
-#   measure each other.
+#   Exit status 77 is a skip (no QEMU, no kernel image): the script says why. One VM at a time, and nothing else: they would
+#   measure each other. With --virtual-time among ARGS it does not matter what else runs: such a VM takes one CPU.
 
 function(mus_add_vm_test)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SCRIPT;KERNEL;TIMEOUT" "ARGS")
@@ -36,6 +36,9 @@ function(mus_add_vm_test)
     ENVIRONMENT
       "MUS_SOURCE_DIR=${PROJECT_SOURCE_DIR};MUS_BUILD_DIR=${PROJECT_BINARY_DIR};MUS_KERNEL=${arg_KERNEL};MUS_FULL=${full}"
     TIMEOUT ${arg_TIMEOUT}
-    RESOURCE_LOCK vm
+    PROCESSORS 1
     SKIP_RETURN_CODE 77)
+  if(NOT "--virtual-time" IN_LIST arg_ARGS)
+    set_tests_properties(${arg_NAME} PROPERTIES PROCESSORS 2 RESOURCE_LOCK vm)
+  endif()
 endfunction()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # fault_stop.sh [REPEATS]: userspace is stopped for 1 s, and goes on. Nobody waits much longer than without, and meanwhile each cgroup gets what its
-# weight says. Beside it, the same workload under the kernel's own scheduler.
+# weight says. In full also: the same workload under the kernel's own scheduler.
 . /root/lib.sh
 . /root/fault_lib.sh
 repeats=${1:-3}
@@ -9,10 +9,12 @@ most=60                          # ms that somebody may wait more
 [ "$repeats" -ge 20 ] || most=150 # a few seconds without a fault do not show how long the waits without one get
 [ "$CPUS" = 2 ] || most=250       # only to notice what is out of all bounds
 workload
-beat_begin
-sleep $((seconds < 10 ? seconds : 10))
-beat_end "the kernel's own scheduler"
-say "the kernel's own scheduler: longest wait $LONGEST ms"
+if [ -n "$FULL" ]; then
+	beat_begin
+	sleep 10
+	beat_end "the kernel's own scheduler"
+	say "the kernel's own scheduler: longest wait $LONGEST ms"
+fi
 mus_start --stats-json /tmp/stats.json
 quiet $seconds
 
