@@ -77,10 +77,12 @@ mus_stop() {
 	! grep "lost count" /tmp/mus.log || fail "tasks were counted wrongly"
 }
 
-# no_kernel_error: the kernel never ended the scheduler by itself.
+# no_kernel_error: the kernel never ended the scheduler by itself, and has nothing to complain of. But for one false alarm of its own (docs/kernel_support.md):
+# what a scheduler decided for a task that then did not run is still noted when the next scheduler decides for it.
 no_kernel_error() {
 	! dmesg | grep 'sched_ext.*disabled (' | grep -v 'unregistered from user space' || fail "the kernel ended mus"
-	! dmesg | grep -E 'BUG:|WARNING:|Oops|hung task|soft lockup' || fail "the kernel complains"
+	! dmesg | grep -E 'BUG:|WARNING:|Oops|hung task|soft lockup' | grep -v 'WARNING: .*kernel/sched/ext\.c:.*scx_dsq_insert_commit' ||
+		fail "the kernel complains"
 }
 
 # cgroup NAME [WEIGHT]
