@@ -46,7 +46,7 @@ class TokenBucket {
 class Gathering {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kFor{20};
+  static constexpr std::chrono::milliseconds kFor{50};
 
   /// `lines` were handled at `now`.
   void handled(std::size_t lines, Clock::time_point now);

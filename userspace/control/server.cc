@@ -10,8 +10,8 @@ namespace mus {
 namespace {
 
 constexpr int kAcceptAtOnce = 64;
-constexpr int kLinesAtOnce = 32;               // of a client, before others have their turn
-constexpr std::size_t kUnanswered = 64;        // lines of a client: most answers that may be waited for at once
+constexpr int kLinesAtOnce = 128;              // of a client, before others have their turn
+constexpr std::size_t kUnanswered = 256;       // lines of a client: most answers that may be waited for at once
 constexpr double kAnswerBytesPerToken = 4096;  // a large answer counts as several requests
 constexpr auto kNoDescriptors = std::chrono::milliseconds(100);
 
