@@ -97,7 +97,7 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   mus_missing("nlohmann-json" "nlohmann-json3-dev")
 endif()
 
-find_path(MUS_RAPIDJSON_DIR rapidjson/document.h)
+find_path(MUS_RAPIDJSON_DIR rapidjson/reader.h)
 if(NOT MUS_RAPIDJSON_DIR)
   mus_missing("RapidJSON" "rapidjson-dev")
 else()
