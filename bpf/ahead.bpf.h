@@ -26,14 +26,17 @@ static __always_inline void announce_ahead(struct task_struct *p, struct task_ct
 }
 
 /*
- * A CPU has begun what was decided for it: userspace is asked for more, if there is anything to decide on. Not when a task
- * goes on after an interruption: nothing was used up then, and it was the daemon that interrupted it, perhaps.
+ * @p has begun what was decided for it: userspace is asked for more, if there is anything to decide on. Not when a task
+ * goes on after an interruption: nothing was used up then, and it was the daemon that interrupted it, perhaps. What is
+ * pinned here, and wants to go on, is compared in time: when its slice ends, the others' may be decided already.
  */
-static __always_inline void want_more(const struct mus_cpu *slot, u64 now)
+static __always_inline void want_more(const struct task_struct *p, const struct task_ctx *t, const struct mus_cpu *slot,
+				      u64 now)
 {
 	const struct mus_shard *shard = shard_slot(slot->shard);
 
-	if (!own_queue(slot) && shard->queued_count <= shared.low_water && shard->held_count)
+	if ((!own_queue(slot) && shard->queued_count <= shared.low_water && shard->held_count) ||
+	    (p->nr_cpus_allowed == 1 && t->flags & MUS_TASK_AHEAD && waits_elsewhere(slot)))
 		wake_userspace(now);
 }
 

@@ -149,13 +149,25 @@ static __always_inline u32 apply_decision(const struct mus_decision *d)
 	return refusal;
 }
 
+/* Whatever userspace says of others, what waits on a run queue comes before them in the end. */
+static __always_inline u64 bounded_order(u64 order, u64 now)
+{
+	s64 later = order - now;
+
+	if (later > (s64)MUS_ORDER_SPAN_NS)
+		return now + MUS_ORDER_SPAN_NS;
+	return later < -(s64)MUS_ORDER_SPAN_NS ? now - MUS_ORDER_SPAN_NS : order;
+}
+
 static long drained(struct bpf_dynptr *record, void *nothing)
 {
 	struct mus_decision d;
 	u32 refusal = MUS_REFUSED_BAD_RECORD;
 
-	if (!bpf_dynptr_read(&d, sizeof(d), record, 0, 0) && !bpf_dynptr_data(record, 0, sizeof(d) + 1))
+	if (!bpf_dynptr_read(&d, sizeof(d), record, 0, 0) && !bpf_dynptr_data(record, 0, sizeof(d) + 1)) {
+		d.order = bounded_order(d.order, now_ns());
 		refusal = apply_decision(&d);
+	}
 	if (refusal)
 		count(refused[refusal & (MUS_REFUSALS - 1)]);
 	return 0;

@@ -72,7 +72,7 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 	renew_slice(prev, t, slot, slice, now);
 	count(runs[MUS_ROUTE_DECIDED]);
 	announce_ahead(prev, t, true, now); /* or else it would be believed to wait for its turn */
-	want_more(slot, now);
+	want_more(prev, t, slot, now);
 	return true;
 }
 

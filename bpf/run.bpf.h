@@ -49,7 +49,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		count(runs[route]);
 	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED) {
 		announce_ahead(p, t, t->flags & MUS_TASK_AHEAD || waits_elsewhere(slot), now);
-		want_more(slot, now);
+		want_more(p, t, slot, now);
 	}
 }
 

@@ -37,6 +37,7 @@
 
 #define MUS_SLICE_MIN_NS 50000ull        /* a decision below this is refused */
 #define MUS_SLICE_MAX_NS 1000000000ull   /* and one above this too: the kernel's watchdog is near */
+#define MUS_ORDER_SPAN_NS 500000000ull   /* `order` counts as now -+ this at most: nobody goes before a task for ever */
 #define MUS_STANDING_RATE_ONE 1024u      /* standing_rate that refills one CPU's worth of time */
 #define MUS_STANDING_RATE_MAX 2048u      /* above one: also a task that never stops running saves up */
 #define MUS_EXIT_NO_DAEMON 1ll           /* mus_exit.code: nobody has looked for orphan_ns */
@@ -143,7 +144,7 @@ struct mus_decision {
 	__s32 target;             /* CPU number or MUS_TARGET_ANY */
 	__u32 standing_flags;     /* none are defined: 0 */
 	__u64 slice_ns;           /* MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS */
-	__u64 order;              /* position within the target queue: smaller runs first */
+	__u64 order;              /* ns on the events' clock: smaller runs first in its queue; see MUS_ORDER_SPAN_NS */
 	__u64 standing_slice_ns;  /* 0: no standing order */
 	__u64 standing_min_run_ns;
 	__u64 standing_budget_ns; /* most that can be saved up, and what the first order starts with */

@@ -30,8 +30,8 @@ struct Decision {
   Task* task = nullptr;
   std::optional<Cpu> cpu;
   Duration slice{};         ///< MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS
-  std::uint64_t order = 0;  ///< smaller runs first within a run queue; 0: after those decided before
-  bool urgent = false;      ///< run it now, ahead of `order`, interrupting as its standing order says
+  Duration early{};         ///< goes before what was decided for its CPU up to this much earlier; MUS_ORDER_SPAN_NS at most
+  bool urgent = false;      ///< run it now, before the others, interrupting as its standing order says
 };
 
 /// What a policy can see of a CPU when it decides. May be some microseconds old.
@@ -108,6 +108,12 @@ class Policy {
 
   /// Decides on one waiting task, the best one, and forgets it. False: none is left that has room.
   [[nodiscard]] virtual bool decide(const Room& room, Decision& decision, Time now) = 0;
+
+  /// The same when enough is decided for any CPU: on the best one if that is for one CPU, which has room. False: it is not.
+  /// Without this, a task that may run on one CPU alone waits until the others' queue is short.
+  [[nodiscard]] virtual bool decide_pinned(const Room& room, Decision& decision, Time now) {
+    return (void)room, (void)decision, (void)now, false;
+  }
 
   /// `task` used `ran` of CPU time since the last call. Comes before task_runnable and task_stopped.
   virtual void task_ran(Task& task, Duration ran, Time now) { (void)task, (void)ran, (void)now; }

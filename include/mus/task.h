@@ -79,6 +79,7 @@ struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::lis
   bool kernel_thread = false;
   bool running = false;  ///< as of its last event, it runs: what is decided is its next slice
   std::optional<Cpu> goes_on{};  ///< decided while it runs: the CPU that was named
+  bool goes_first = false;       ///< the same: before what had been decided earlier
   Cpu last_cpu{};     ///< where it ran last
   Cpu allowed_cpu{};  ///< Affinity::kOne: the only one it may run on
   Time woke_at{};

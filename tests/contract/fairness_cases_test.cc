@@ -144,7 +144,32 @@ TEST_F(VtimeFairnessCases, OneHeavyThreadPinned) {
   machine_.tasks(group("heavy", 10000), 1, {.allowed = 2});
   for (const auto& [name, weight] : {std::pair{"x", 100u}, {"y", 200u}, {"z", 300u}}) machine_.tasks(group(name, weight), 1);
   auto report = measure();
-  expect(report.points(), fairness::kHeavyThreadPinned, report);
+  expect(report.points(), fairness::kHeavyThread, report);
+}
+
+TEST_F(VtimeFairnessCases, TwoPinnedToTheSameCpu) {
+  machine_.tasks(group("a", 400), 1, {.allowed = 1});
+  machine_.tasks(group("b", 100), 1, {.allowed = 1});
+  for (const char* name : {"x", "y"}) machine_.tasks(group(name, 100), 1);
+  auto report = measure();
+  expect(report.points(), fairness::kPinned, report);
+}
+
+TEST_F(VtimeFairnessCases, OnePinnedToEachCpu) {
+  machine_.tasks(group("a", 400), 1, {.allowed = 1});
+  machine_.tasks(group("b", 400), 1, {.allowed = 2});
+  for (const char* name : {"x", "y"}) machine_.tasks(group(name, 100), 1);
+  auto report = measure();
+  expect(report.points(), fairness::kPinned, report);
+}
+
+// It is owed a whole CPU, and goes on there for as long as it runs; the other still has its turn.
+TEST_F(VtimeFairnessCases, OnePinnedBesideOneOfAWholeCpu) {
+  machine_.tasks(group("whole", 10000), 1);
+  machine_.tasks(group("pinned", 100), 1, {.allowed = 1});
+  for (const char* name : {"x", "y"}) machine_.tasks(group(name, 100), 1);
+  auto report = measure();
+  expect(report.points(), fairness::kPinned, report);
 }
 
 TEST_F(VtimeFairnessCases, AWeightThatChangesCountsWithinASecond) {

@@ -25,6 +25,7 @@ struct Kind {
   double lightest, heaviest;  // weights, of cgroups and of tasks
   fairness::Bound lag;
   fakes::On on = fakes::On::kKernelHalf;
+  bool pinned = false;  // one task in three may run on one CPU alone
 };
 
 constexpr auto kAlone = fakes::On::kPolicyAlone;
@@ -52,6 +53,7 @@ void build(fakes::FairMachine& machine, std::mt19937_64& random, const Kind& kin
       spec.work = Duration{100us} * (1 + random() % 50);
       spec.sleep = Duration{100us} * (1 + random() % 200);
     }
+    if (kind.pinned && random() % 3 == 0) spec.allowed = 1u << random() % kind.cpus;
     machine.tasks(groups[random() % groups.size()].first, 1, spec);
   }
 }
@@ -99,6 +101,9 @@ INSTANTIATE_TEST_SUITE_P(PolicyAlone, VtimeFairnessProperty,
                          [](const auto& kind) { return kind.param.name; });
 INSTANTIATE_TEST_SUITE_P(KernelHalf, VtimeFairnessProperty,
                          testing::Values(Kind{"OneCpu", 1, false, 30, 300, fairness::kLagOneCpu},
+                                         Kind{"PinnedOnTwoCpus", 2, false, 30, 300, fairness::kLagPinnedTwoCpus, fakes::On::kKernelHalf, true},
+                                         Kind{"PinnedOnThreeCpus", 3, false, 30, 300, fairness::kLagPinnedManyCpus, fakes::On::kKernelHalf, true},
+                                         Kind{"PinnedOnFourCpus", 4, false, 30, 300, fairness::kLagPinnedManyCpus, fakes::On::kKernelHalf, true},
                                          Kind{"TwoCpus", 2, false, 30, 300, fairness::kLagManyCpus},
                                          Kind{"ThreeCpus", 3, false, 30, 300, fairness::kLagManyCpus},
                                          Kind{"FourCpus", 4, false, 30, 300, fairness::kLagManyCpus},

@@ -2,6 +2,7 @@
 #include "fake_kernel.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace mus::fakes {
@@ -322,7 +323,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   ++counters_.runs[t.route];
   if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
     announce_ahead(t, t.ahead || !c.queue.empty() || !shared_.empty() || !held_.empty());
-    want_more(c);
+    want_more(c, t);
   }
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
 }
@@ -344,8 +345,11 @@ void FakeKernel::announce_ahead(FakeTask& t, bool worth) {
   t.ahead = post_task(MUS_EVENT_RUNNING, 0, t);
 }
 
-void FakeKernel::want_more(const FakeCpu& c) {
-  if (c.queue.empty() && shared_.size() <= spec_.low_water && !held_.empty()) ask();
+void FakeKernel::want_more(const FakeCpu& c, const FakeTask& t) {
+  bool others = !c.queue.empty() || !shared_.empty() || !held_.empty();
+  if ((c.queue.empty() && shared_.size() <= spec_.low_water && !held_.empty()) ||
+      (t.ahead && others && std::has_single_bit(t.spec.allowed)))
+    ask();
 }
 
 bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
@@ -355,7 +359,7 @@ bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
   renew_slice(c, t, std::exchange(t.next_slice, Duration::zero()));
   ++counters_.runs[MUS_ROUTE_DECIDED];
   announce_ahead(t, true);
-  want_more(c);
+  want_more(c, t);
   return true;
 }
 

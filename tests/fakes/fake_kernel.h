@@ -130,7 +130,7 @@ class FakeKernel final : public Machine {
   void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
   void announce_ahead(FakeTask& t, bool worth);
-  void want_more(const FakeCpu& c);
+  void want_more(const FakeCpu& c, const FakeTask& t);
   [[nodiscard]] bool continue_decided(FakeCpu& c, FakeTask& t);
   void stop_running(FakeTask& t);
   void fall_asleep(FakeTask& t, bool exits);
@@ -164,6 +164,7 @@ class FakeKernel final : public Machine {
   void resync();
   void commit();
   void kick_for(FakeTask& t, const mus_decision& d);
+  [[nodiscard]] std::uint64_t bounded_order(std::uint64_t order) const;
   [[nodiscard]] mus_refusal apply_to(FakeTask& t, const mus_decision& d);
   [[nodiscard]] PolicyDriver::Queues queues();
   void check();

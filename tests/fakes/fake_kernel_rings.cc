@@ -143,6 +143,13 @@ void FakeKernel::apply(const mus_decision& d) {
   if (refusal != MUS_REFUSED_NONE) ++counters_.refused[refusal];
 }
 
+// bpf/commit.bpf.h: nobody goes before a task for ever.
+std::uint64_t FakeKernel::bounded_order(std::uint64_t order) const {
+  constexpr auto kSpan = static_cast<std::int64_t>(MUS_ORDER_SPAN_NS);
+  auto later = static_cast<std::int64_t>(order - to_ns(now_));
+  return to_ns(now_) + static_cast<std::uint64_t>(std::clamp(later, -kSpan, kSpan));
+}
+
 mus_refusal FakeKernel::apply_to(FakeTask& t, const mus_decision& d) {
   if (d.flags & MUS_DECIDE_MOVE) {
     bool any = d.target == MUS_TARGET_ANY;
@@ -158,7 +165,7 @@ mus_refusal FakeKernel::apply_to(FakeTask& t, const mus_decision& d) {
     ++counters_.decisions;
     if (ahead) {
       t.next_slice = Duration{d.slice_ns};
-      t.next_order = d.order;
+      t.next_order = bounded_order(d.order);
       t.next_target = d.target;
       if (d.flags & MUS_DECIDE_STANDING) standing_set(t, d);
       return MUS_REFUSED_NONE;
@@ -168,7 +175,7 @@ mus_refusal FakeKernel::apply_to(FakeTask& t, const mus_decision& d) {
     t.queue_cpu = d.target;
     t.granted = Duration{d.slice_ns};
     t.route = MUS_ROUTE_DECIDED;
-    (any ? shared_ : cpus_[static_cast<std::size_t>(d.target)].queue).emplace(d.order, &t);
+    (any ? shared_ : cpus_[static_cast<std::size_t>(d.target)].queue).emplace(bounded_order(d.order), &t);
   }
   if (d.flags & MUS_DECIDE_STANDING) standing_set(t, d);
   if (d.flags & MUS_DECIDE_MOVE) kick_for(t, d);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class FakePolicy : public Policy {
   StandingOrder standing;             ///< for every task
   std::function<void(Decision&)> spoil;  ///< changes each decision before it is handed over
   std::uint64_t decide_calls = 0;
+  std::optional<Cpu> pinned;             ///< where those go that are asked for by decide_pinned(); none: it has none
 
   [[nodiscard]] std::string_view name() const override { return "fake"; }
   [[nodiscard]] std::uint32_t wanted_events() const override { return ~0u; }
@@ -38,6 +40,11 @@ class FakePolicy : public Policy {
     decision.slice = 1ms;
     waiting.pop_front();
     if (spoil) spoil(decision);
+    return true;
+  }
+  [[nodiscard]] bool decide_pinned(const Room& room, Decision& decision, Time now) override {
+    if (!pinned || !decide(room, decision, now)) return false;
+    decision.cpu = pinned;
     return true;
   }
   void task_ran(Task& task, Duration ran, Time) override { note("ran", task, " " + std::to_string(ran.count())); }

@@ -9,9 +9,8 @@ namespace {
 
 constexpr std::size_t kRefreshAtOnce = 256;
 constexpr Duration kUnknownRun = 1ms;  // expected of a task that has not slept yet
-/// Decision orders start here; the kernel half puts tasks with standing orders and resumed ones before.
-constexpr std::uint64_t kFirstOrder = 16;
-constexpr std::uint64_t kUrgentOrder = 1;
+constexpr Duration kFurthest{MUS_ORDER_SPAN_NS};
+constexpr std::uint64_t kUrgentOrder = 1;  // as early as the kernel half takes it
 constexpr double kMostRate = double{MUS_STANDING_RATE_MAX} / MUS_STANDING_RATE_ONE;
 constexpr std::uint32_t kPatience = 64;  // bad decisions in a row before the policy is given up
 
@@ -38,7 +37,7 @@ PolicyDriver::PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahe
       cgroups_(sizes.cgroups),
       cpus_(sizes.cpus),
       going_on_at_(sizes.cpus),
-      order_(kFirstOrder),
+      first_at_(sizes.cpus),
       online_(std::max(1u, config.online)),
       average_run_(kUnknownRun) {
   refresh_.reserve(kRefreshAtOnce);
@@ -198,8 +197,13 @@ void PolicyDriver::stop(Task& task) {
 
 void PolicyDriver::count_going_on(const Task& task, bool in) {
   if (!task.running) return;
-  std::uint32_t& count = task.goes_on ? going_on_at_[index(*task.goes_on)] : going_on_;
-  count += in ? 1u : -1u;
+  std::uint32_t one = in ? 1u : -1u;
+  (task.goes_on ? going_on_at_[index(*task.goes_on)] : going_on_) += one;
+  if (!task.goes_on || !task.goes_first) return;
+  std::uint32_t& first = first_at_[index(*task.goes_on)];
+  kept_cpus_ -= first != 0;
+  first += one;
+  kept_cpus_ += first != 0;
 }
 
 void PolicyDriver::set_state(Task& task, Task::State state) {
@@ -321,7 +325,8 @@ mus_decision PolicyDriver::to_record(const Decision& d) {
   record.generation = d.task->generation;
   record.target = d.cpu ? raw(*d.cpu) : MUS_TARGET_ANY;
   record.slice_ns = to_ns(d.slice);
-  record.order = d.order ? d.order + kFirstOrder : ++order_;
+  order_ = std::max(order_ + 1, to_ns(now_));
+  record.order = order_ - static_cast<std::uint64_t>(std::clamp(d.early, -kFurthest, kFurthest).count());
   fill_standing(record, *d.task);
   if (d.urgent && record.standing_slice_ns) {
     record.flags |= MUS_DECIDE_URGENT;
@@ -330,9 +335,11 @@ mus_decision PolicyDriver::to_record(const Decision& d) {
   return record;
 }
 
+// A CPU whose own task goes on takes nothing of what is decided for any: one more would be decided before it need be.
 bool PolicyDriver::enough(std::uint32_t queued, Duration ahead) const {
-  if (queued < ahead_.min_per_cpu * online_) return false;
-  return queued >= ahead_.max_per_cpu * online_ || ahead >= ahead_.horizon * online_;
+  std::uint32_t cpus = online_ > kept_cpus_ ? online_ - kept_cpus_ : 1;
+  if (queued < ahead_.min_per_cpu * cpus) return false;
+  return queued >= ahead_.max_per_cpu * cpus || ahead >= ahead_.horizon * cpus;
 }
 
 std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(const mus_decision&)>& send) {
@@ -366,13 +373,13 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
   online_ = std::max(1u, online_);
   Duration ahead = average_run_ * queues.shared + ahead_.horizon * going_on_;
 
-  while (waiting_ && unsent_.empty() && !enough(queued, ahead)) {
+  while (waiting_ && unsent_.empty()) {
+    bool pinned = enough(queued, ahead), decided = false;
     Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
     Decision decision;
-    bool decided = false;
-    ask([&] { decided = policy_->decide(room, decision, now_); });
+    ask([&] { decided = pinned ? policy_->decide_pinned(room, decision, now_) : policy_->decide(room, decision, now_); });
     if (!decided) break;
-    if (!acceptable(decision)) {
+    if (!acceptable(decision) || (pinned && !decision.cpu)) {
       ++counters_.bad_decisions;  // the kernel half's bound moves the task on
       failed_ = failed_ || ++nonsense_ >= kPatience;
       break;
@@ -381,6 +388,7 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
     Task& task = *decision.task;
     mus_decision record = to_record(decision);
     task.goes_on = decision.cpu;
+    task.goes_first = decision.early > Duration::zero();
     set_state(task, Task::State::kDecided);
     ++counters_.decisions;
     Duration run = std::min(std::max(task.expected_run, task.burst), decision.slice);

@@ -118,6 +118,8 @@ class PolicyDriver {
   std::size_t waiting_ = 0;
   std::uint32_t going_on_ = 0;  ///< tasks decided on while they run, for any CPU
   std::vector<std::uint32_t> going_on_at_;  ///< the same, for one CPU
+  std::vector<std::uint32_t> first_at_;     ///< of those, they that go before what had been decided earlier
+  std::uint32_t kept_cpus_ = 0;             ///< CPUs for which that is not 0
   std::uint64_t order_ = 0;
   std::uint32_t online_ = 1;
   std::uint32_t nonsense_ = 0;  ///< bad decisions since the last good one

@@ -13,7 +13,7 @@ constexpr Duration kUrgentSlice = 2ms;         // by standing order
 constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
 constexpr double kHeavy = 0.5;                 // of a CPU: who is owed more goes on before those that were decided earlier
-constexpr std::uint64_t kFirst = 1;            // before all others of a run queue
+constexpr std::uint32_t kEarlySlices = 4;      // who misses a turn, and may not make up for it, goes before what was decided so long ago
 constexpr double kNearlyWhole = 0.6;           // of a CPU: who is owed that takes nobody's turn
 constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
 constexpr Duration kUsageMemory = 60ms;        // what was measured before counts for this much
@@ -34,6 +34,7 @@ VtimePolicy::VtimePolicy(const PolicyConfig& config)
       min_run_(std::chrono::microseconds(config.get("min-run-us", 1000))),
       longest_wait_(std::chrono::milliseconds(config.get("longest-wait-ms", 900))),
       online_(config.online),
+      pinned_here_(MUS_MAX_CPUS),
       parked_(MUS_MAX_CPUS) {}
 
 std::uint32_t VtimePolicy::wanted_events() const {
@@ -81,7 +82,7 @@ void VtimePolicy::task_runnable(Task& task, bool woke, Time now) {
 
 // It can be picked from now on. What is owed a whole CPU and misses a turn can not catch up: it does not compete.
 void VtimePolicy::make_ready(TaskEntity& e) {
-  e.in_whole = e.full && e.task->affinity == Affinity::kAll;
+  e.in_whole = owed_whole(e) && e.task->affinity == Affinity::kAll;
   if (e.in_whole)
     whole_.push_back(e);
   else
@@ -204,7 +205,7 @@ Duration VtimePolicy::slice() const {
 
 // Nobody should take turns with a task that is owed a whole CPU; but its neighbours may come and go.
 Duration VtimePolicy::next_slice(TaskEntity& e) const {
-  e.whole_slices = e.full ? std::min(e.whole_slices + 1, kWholeSlices) : 0;
+  e.whole_slices = owed_whole(e) ? std::min(e.whole_slices + 1, kWholeSlices) : 0;
   return slice() * std::max(1u, e.whole_slices);
 }
 
@@ -220,12 +221,12 @@ Duration VtimePolicy::expected_run(const Task& task, Duration slice) {
 }
 
 // It is owed most of a CPU: there is little time in which it could make up for a turn that it missed.
-bool VtimePolicy::heavy(const TaskEntity& e) { return e.full || e.load > kHeavy * e.parent->cpu_load; }
+bool VtimePolicy::heavy(const TaskEntity& e) { return owed_whole(e) || e.load > kHeavy * e.parent->cpu_load; }
 
-// It has had no more than its share, at any level.
-bool VtimePolicy::behind(const Entity& entity) {
+// It has had no more than its share, at any level; the groups that it is in: not more than `spare` above theirs.
+bool VtimePolicy::behind(const Entity& entity, Duration spare) {
   for (const Entity* e = &entity; e->parent; e = e->parent)
-    if (before(clock(*e->parent), e->vruntime)) return false;
+    if (before(clock(*e->parent) + (e == &entity ? 0 : cost(spare, e->load)), e->vruntime)) return false;
   return true;
 }
 
@@ -254,11 +255,12 @@ void VtimePolicy::unpark(const Room& room) {
 
 // Of the tasks that have waited for too long, the one that has for longest and has room: whatever the weights say, it
 // must run before the kernel's watchdog looks.
-VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, Time now) {
+VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, bool pinned, Time now) {
   std::size_t looked_at = 0;
   for (TaskEntity& e : waiting_) {
     if (now - e.waits_since < longest_wait_ || ++looked_at > kOverdueAtOnce) return nullptr;
-    if (auto cpu = target(*e.task, room); cpu && room.cpus[index(*cpu)].queued >= kQueuedOnCpu) continue;
+    auto cpu = target(*e.task, room);
+    if (cpu ? room.cpus[index(*cpu)].queued >= kQueuedOnCpu : pinned) continue;
     withdraw(e);
     return &e;
   }
@@ -312,8 +314,10 @@ VtimePolicy::TaskEntity& VtimePolicy::first() const {
   return static_cast<TaskEntity&>(*e);
 }
 
-VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
-  if (!whole_.empty()) {
+// The next one in turn that has room. `pinned`: none, if that may run anywhere, or is ahead: what is decided for any CPU
+// would have come before it.
+VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
+  if (!pinned && !whole_.empty()) {
     TaskEntity& task = whole_.front();
     withdraw(task);
     return &task;
@@ -321,8 +325,9 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
   unpark(room);
   for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && (!root_->eligible.empty() || !root_->ahead.empty()); ++put_aside) {
     TaskEntity& task = first();
-    erase(task);
     auto cpu = target(*task.task, room);
+    if (pinned && (!cpu || !behind(task))) return nullptr;
+    erase(task);
     if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
       task.Waiting::unlink();
       return &task;
@@ -332,23 +337,36 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room) {
   return nullptr;
 }
 
-bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) {
+// The shares follow what has changed.
+void VtimePolicy::look_again(const Room& room, Time now) {
   if (online_ != room.online) changed_ = true;
   online_ = room.online;
-  if (changed_ && (now - shared_out_ >= kShareOutEvery || !whole_.empty())) {
-    shared_out_ = now;
-    share_out();
-  }
-  TaskEntity* overdue = pick_overdue(room, now);
-  TaskEntity* e = overdue ? overdue : pick(room);
+  if (!changed_ || (now - shared_out_ < kShareOutEvery && whole_.empty())) return;
+  shared_out_ = now;
+  share_out();
+}
+
+bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) { return decide_next(room, false, decision, now); }
+
+bool VtimePolicy::decide_pinned(const Room& room, Decision& decision, Time now) {
+  return pinned_ && decide_next(room, true, decision, now);
+}
+
+bool VtimePolicy::decide_next(const Room& room, bool pinned, Decision& decision, Time now) {
+  look_again(room, now);
+  TaskEntity* overdue = pick_overdue(room, pinned, now);
+  TaskEntity* e = overdue ? overdue : pick(room, pinned);
   if (!e) return false;
   Task& task = *e->task;
   decision.task = &task;
   decision.cpu = target(task, room);
   decision.slice = overdue ? overdue_slice() : next_slice(*e);
   decision.urgent = e->woke;
-  // Not if it is ahead: those decided earlier would never have their turn.
-  if (online_ > 1 && task.affinity != Affinity::kSome && heavy(*e) && behind(*e)) decision.order = kFirst;
+  // What was decided earlier for any CPU can wait for another one. Not if it is ahead: those would never have their turn.
+  if (online_ > 1 && task.affinity == Affinity::kOne && behind(*e, slice()))
+    decision.early = kEarlySlices * slice_ + 1ns;
+  else if (online_ > 1 && task.affinity == Affinity::kAll && heavy(*e) && behind(*e))
+    decision.early = kEarlySlices * slice_;
   Duration expected = expected_run(task, decision.slice);
   (task.running ? e->charged_next : e->charged) = expected;
   charge(*e, expected);

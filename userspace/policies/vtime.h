@@ -46,6 +46,7 @@ class VtimePolicy final : public Policy {
   void task_runnable(Task& task, bool woke, Time now) override;
   void task_stopped(Task& task, Time now) override;
   [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override;
+  [[nodiscard]] bool decide_pinned(const Room& room, Decision& decision, Time now) override;
   void task_ran(Task& task, Duration ran, Time now) override;
   [[nodiscard]] StandingOrder standing_order(Task& task, Time now) override;
   void task_changed(Task& task, Change change, Cgroup* from, Time now) override;
@@ -108,7 +109,8 @@ class VtimePolicy final : public Policy {
     Time waits_since{};
     std::uint32_t whole_slices = 0;  ///< at once, last time; 0: was not full
     bool woke = false;    ///< waits since it woke up, not since its slice ended
-    bool full = false;    ///< is owed all of a CPU, as of the last fill()
+    bool full = false;    ///< has all that it can use, as of the last fill()
+    float most = 1;       ///< CPUs that it can use: less than one beside others that are pinned to the same
     bool in_whole = false;  ///< Parked in whole_
   };
 
@@ -125,12 +127,11 @@ class VtimePolicy final : public Policy {
     List<TaskEntity, Active> tasks;        ///< the active ones directly in it
     std::uint64_t active_task_weight = 0;  ///< theirs
     std::uint32_t active_tasks = 0;
-    std::uint32_t most_cpus = 0;           ///< that all below can use, as of the last fill()
+    double most_cpus = 0;                  ///< that all below can use, as of the last fill()
     double cpus = 0;                       ///< CPUs' worth of time that it is entitled to
     double task_cpus = 0;                  ///< the part of that for the tasks directly in it
     double cpu_load = kNoBound;            ///< what an entity directly below weighs that is entitled to one CPU
     bool full = false;                     ///< has all that it can use
-    bool pinned = false;                   ///< some task in it or below may not use every CPU
   };
 
   [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
@@ -160,8 +161,11 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static Group* next_sibling(Group& group);
   [[nodiscard]] static Group* next_outward(Group& group);
   [[nodiscard]] static Group* next_inward(Group& group);
-  void measure(Group& group) const;
+  void measure(Group& group, bool anew);
   void fill(Group& group);
+  [[nodiscard]] bool cap_pinned();
+  template <typename F>
+  void for_each_pinned(F&& each);
   [[nodiscard]] static Load feasible_load(const TaskEntity& entity);
   [[nodiscard]] double by_weight(const Entity& entity) const;
   [[nodiscard]] static Duration lag(const Entity& entity);
@@ -169,16 +173,19 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] double owed_alone(const TaskEntity& e) const;
   [[nodiscard]] bool uses_little(TaskEntity& e, Time now) const;
   [[nodiscard]] static bool heavy(const TaskEntity& entity);
-  [[nodiscard]] static bool behind(const Entity& entity);
+  [[nodiscard]] static bool owed_whole(const TaskEntity& entity) { return entity.full && entity.most >= 1; }
+  [[nodiscard]] static bool behind(const Entity& entity, Duration spare = {});
   [[nodiscard]] Duration slice() const;
   [[nodiscard]] Duration next_slice(TaskEntity& entity) const;
   [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);
   static void least_ahead(Group& group, Duration by, Duration& least, TaskEntity*& found, std::size_t& looks);
   [[nodiscard]] TaskEntity& first() const;
-  [[nodiscard]] TaskEntity* pick(const Room& room);
+  [[nodiscard]] TaskEntity* pick(const Room& room, bool pinned);
   void make_ready(TaskEntity& entity);
-  [[nodiscard]] TaskEntity* pick_overdue(const Room& room, Time now);
+  [[nodiscard]] TaskEntity* pick_overdue(const Room& room, bool pinned, Time now);
+  void look_again(const Room& room, Time now);
+  [[nodiscard]] bool decide_next(const Room& room, bool pinned, Decision& decision, Time now);
   void unpark(const Room& room);
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
 
@@ -188,10 +195,16 @@ class VtimePolicy final : public Policy {
   std::uint32_t online_;
   Time shared_out_{};
   bool changed_ = false;   ///< groups came, went or were weighed since
+  bool pinned_ = false;    ///< some active task is pinned to one CPU
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;
   /// Those that wait for a decision, the longest waiting first.
   List<TaskEntity, Waiting> waiting_;
+  struct PinnedHere {
+    double rate = 0;    ///< what those who are pinned to this CPU would get if each had one of its own, in CPUs
+    double weight = 0;  ///< the same by weight alone, without a bound
+  };
+  std::vector<PinnedHere> pinned_here_;  ///< by CPU
   std::vector<List<TaskEntity, Parked>> parked_;  ///< by CPU: tasks picked in turn, whose CPU's queue was full
   List<TaskEntity, Parked> whole_;                ///< tasks that are owed all of a CPU, whatever the others do
   std::size_t parked_count_ = 0;

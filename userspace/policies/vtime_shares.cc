@@ -7,6 +7,8 @@
 namespace mus {
 namespace {
 
+constexpr std::uint32_t kTurns = 4;          // what one CPU's pinned tasks leave may overfill the next
+constexpr double kOverfull = 1e-3;           // of a CPU
 constexpr std::uint32_t kWeighedEach = 128;  // tasks of a group: with more, no task alone is owed a CPU
 
 }  // namespace
@@ -37,16 +39,46 @@ VtimePolicy::Group* VtimePolicy::next_inward(Group& group) {
   return nullptr;
 }
 
-// How many CPUs the active tasks in `group` and below can use: one each. Its children have been measured.
-void VtimePolicy::measure(Group& group) const {
+// How many CPUs the active tasks in `group` and below can use: one each, but for those that have been found to share one.
+// `anew`: none has. Its children have been measured.
+void VtimePolicy::measure(Group& group, bool anew) {
   group.most_cpus = group.active_tasks;
-  group.pinned = group.active_tasks <= kWeighedEach &&
-                 std::ranges::any_of(group.tasks, [](const TaskEntity& e) { return e.task->affinity != Affinity::kAll; });
-  for (Group& child : group.groups) {
-    group.most_cpus += child.most_cpus;
-    group.pinned = group.pinned || child.pinned;
+  if (group.active_tasks <= kWeighedEach)
+    for (TaskEntity& task : group.tasks) {
+      if (anew) task.most = 1;
+      group.most_cpus -= 1 - double{task.most};
+      pinned_ = pinned_ || task.task->affinity == Affinity::kOne;
+    }
+  for (Group& child : group.groups) group.most_cpus += child.most_cpus;
+  group.most_cpus = std::min<double>(group.most_cpus, online_);
+}
+
+// Each active task that may run on one CPU alone.
+template <typename F>
+void VtimePolicy::for_each_pinned(F&& each) {
+  for (Group* group = root_; group; group = next_inward(*group)) {
+    if (group->active_tasks > kWeighedEach) continue;
+    for (TaskEntity& task : group->tasks)
+      if (std::size_t cpu = index(task.task->allowed_cpu); task.task->affinity == Affinity::kOne && cpu < pinned_here_.size())
+        each(task, pinned_here_[cpu]);
   }
-  group.most_cpus = std::min(group.most_cpus, online_);
+}
+
+// Those who are pinned to the same CPU, and would get more than it has, share it by their weights. False: there are none, or
+// not any more.
+bool VtimePolicy::cap_pinned() {
+  std::ranges::fill(pinned_here_, PinnedHere{});
+  for_each_pinned([this](TaskEntity& task, PinnedHere& here) {
+    here.rate += task.full ? double{task.most} : task.weight * kLoadOne / task.parent->cpu_load;
+    here.weight += by_weight(task);
+  });
+  bool capped = false;
+  for_each_pinned([&](TaskEntity& task, PinnedHere& here) {
+    if (here.rate < 1 + kOverfull) return;
+    task.most = static_cast<float>(std::min(1.0, by_weight(task) / here.weight));
+    capped = true;
+  });
+  return capped;
 }
 
 // Shares group.cpus among its tasks and groups by weight; who cannot use its part leaves the rest to the others. With
@@ -68,38 +100,38 @@ void VtimePolicy::fill(Group& group) {
     };
     for (Group& child : group.groups) take(child.full, child.weight, child.most_cpus);
     if (each)
-      for (TaskEntity& task : group.tasks) {
-        if (task.task->affinity == Affinity::kAll) take(task.full, task.weight, 1);
-      }
+      for (TaskEntity& task : group.tasks) take(task.full, task.weight, task.most);
     else
       take(tasks_full, static_cast<double>(group.active_task_weight), group.active_tasks);
   }
-  // Where all have what they can use, one CPU weighs 1.
-  group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne;
+  // Where all have what they can use, one CPU weighs what one task does mostly: loads are whole numbers.
+  group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne * Weight::kDefault;
   if (each)
     for (TaskEntity& task : group.tasks) set_load(task, feasible_load(task));
   double groups_cpus = 0;
   for (Group& child : group.groups) {
     child.cpus = child.full ? child.most_cpus : child.weight * kLoadOne / group.cpu_load;
     groups_cpus += child.cpus;
-    // Those who are pinned to one CPU share that by their weights, whatever the other CPUs do.
-    bool capped = child.full && !child.pinned;
-    set_load(child, capped ? static_cast<Load>(std::max(1.0, child.most_cpus * group.cpu_load)) : child.weight * kLoadOne);
+    set_load(child, child.full ? static_cast<Load>(std::max(1.0, child.most_cpus * group.cpu_load)) : child.weight * kLoadOne);
   }
   group.task_cpus = group.active_tasks ? std::clamp(group.cpus - groups_cpus, 0.0, double(group.active_tasks)) : 0;
 }
 
-// What a task weighs: its weight, or what makes one CPU.
+// What a task weighs: its weight, or what makes as much of a CPU as it can use.
 VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
   Load load = e.weight * kLoadOne;
-  return e.task->affinity == Affinity::kAll && load > e.parent->cpu_load ? static_cast<Load>(std::max(1.0, e.parent->cpu_load)) : load;
+  double most = double{e.most} * e.parent->cpu_load;
+  return load > most ? static_cast<Load>(std::max(1.0, most)) : load;
 }
 
 void VtimePolicy::share_out() {
   changed_ = false;
-  for (Group* group = innermost_first(*root_); group; group = next_outward(*group)) measure(*group);
+  pinned_ = false;
   root_->cpus = online_;
-  for (Group* group = root_; group; group = next_inward(*group)) fill(*group);
+  for (std::uint32_t turn = 0; turn == 0 || (pinned_ && turn < kTurns && cap_pinned()); ++turn) {
+    for (Group* group = innermost_first(*root_); group; group = next_outward(*group)) measure(*group, turn == 0);
+    for (Group* group = root_; group; group = next_inward(*group)) fill(*group);
+  }
   for (auto it = whole_.begin(); it != whole_.end();) {
     TaskEntity& e = *it++;
     if (e.full) continue;

@@ -161,8 +161,10 @@ void VtimePolicy::deactivate(Entity& entity) {
     if (e->is_group) {
       static_cast<Group&>(*e).Sibling::unlink();
     } else {
-      static_cast<TaskEntity&>(*e).Active::unlink();
-      static_cast<TaskEntity&>(*e).full = false;
+      auto& task = static_cast<TaskEntity&>(*e);
+      task.Active::unlink();
+      task.full = false;
+      task.most = 1;
       e->parent->active_task_weight -= e->weight;
       --e->parent->active_tasks;
       --active_tasks_;

@@ -79,7 +79,7 @@ TEST_F(Deciding, OrdersRiseAndLeaveRoomForResumedTasks) {
 
 TEST_F(Deciding, AnUrgentDecisionNeedsAStandingOrderAndGoesFirst) {
   policy.spoil = [](Decision& d) { d.urgent = true; };
-  wait(1, 1);
+  driver.on_event(runnable(1, 1, 1, Time{1s}));
   mus_decision d = only_one();
   EXPECT_FALSE(d.flags & MUS_DECIDE_URGENT) << "nothing says whom it may interrupt";
   std::uint64_t ordinary = d.order;
@@ -129,6 +129,63 @@ TEST_F(Deciding, DecidesAtLeastTheMinimumForEachCpu) {
 TEST_F(Deciding, DecidesNoMoreThanTheMaximumHoweverShortTheTasksAre) {
   wait_briefly(1, 20, 1us);
   EXPECT_EQ(decide().size(), 6u);
+}
+
+// Else one that may run on one CPU alone would miss its turn there while others wait for any CPU.
+TEST_F(Deciding, AsksForPinnedTasksWhenEnoughIsDecidedForAnyCpu) {
+  wait_briefly(1, 20, 1us);
+  policy.pinned = Cpu{0};
+  decide();
+  ASSERT_EQ(ring.size(), 20u);
+  for (std::size_t i = 0; i < ring.size(); ++i) EXPECT_EQ(ring[i].target, i < 6 ? MUS_TARGET_ANY : 0) << i;
+  policy.pinned.reset();
+  ring.clear();
+  wait(21, 40);
+  EXPECT_THAT(decide(6), IsEmpty());
+}
+
+TEST_F(Deciding, APinnedDecisionWithoutACpuIsNonsense) {
+  policy.pinned = Cpu{0};
+  wait_briefly(1, 7, 1us);
+  decide();
+  ring.clear();
+  class AnyCpu : public fakes::FakePolicy {
+    bool decide_pinned(const Room& room, Decision& decision, Time now) override { return decide(room, decision, now); }
+  } any;
+  driver.use(any);
+  wait(8, 8);
+  EXPECT_THAT(decide(6), IsEmpty());
+  EXPECT_EQ(driver.counters().bad_decisions, 1u);
+}
+
+TEST_F(Deciding, ACpuWhoseTaskGoesOnFirstNeedsNoFeeding) {
+  cpus.resize(3, {.online = true});
+  policy.spoil = [](Decision& d) {
+    d.cpu = Cpu{1};
+    d.slice = 100ms;
+    d.early = 8ms;
+  };
+  mus_event running = task_event(MUS_EVENT_RUNNING, 1, 1, 1);
+  wait(1, 1);
+  driver.on_event(running);
+  EXPECT_THAT(decide(), ElementsAre(1));
+  policy.spoil = [](Decision& d) { d.slice = 100ms; };
+  wait(2, 20);
+  EXPECT_EQ(decide().size(), 4u) << "two for each of the others";
+}
+
+TEST_F(Deciding, WhatIsEarlyGoesBeforeWhatWasDecidedSoMuchEarlierAtMost) {
+  auto order = [&](int pid, Duration at, Duration early) {
+    policy.spoil = [early](Decision& d) { d.early = early; };
+    driver.on_event(runnable(pid, 1, 1, Time{10s + at}));
+    ring.clear();
+    return only_one().order;
+  };
+  std::uint64_t first = order(1, 0ms, 0ms), second = order(2, 4ms, 5ms), third = order(3, 8ms, 5ms);
+  EXPECT_LT(second, first);
+  EXPECT_LT(first, third);
+  EXPECT_LT(order(4, 9ms, Duration::max()) + MUS_ORDER_SPAN_NS, to_ns(Time{10s + 9ms}) + 1000);
+  EXPECT_GT(order(5, 9ms, Duration::min() + 1ns), to_ns(Time{10s + 9ms}) + MUS_ORDER_SPAN_NS - 1000);
 }
 
 TEST_F(Deciding, OfflineCpusNeedNoFeeding) {
