@@ -20,6 +20,8 @@ struct Bound {
 //     or not decided on in time, cannot make up for it; what it is owed then misleads the order of its siblings;
 //   - with tasks that are pinned: so it is for one that was not decided on before its CPU took one of those that may run
 //     anywhere. The error over 5 s is 0.1 points on average for 2 CPUs, 2.9 at worst; for 4 CPUs 0.4 and 10 (150 seeds).
+inline constexpr Bound kLagOfCases{.wanted = 1};
+inline constexpr Bound kLagOfLightest{.wanted = 1, .today = 5.1};
 inline constexpr Bound kLagAlone{.wanted = 1};
 inline constexpr Bound kLagAloneSleepers{.wanted = 1, .today = 2.4};
 inline constexpr Bound kLagAloneSleepersFourCpus{.wanted = 1, .today = 15};
