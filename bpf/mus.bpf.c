@@ -209,6 +209,8 @@ s32 BPF_PROG(mus_init_task, struct task_struct *p, struct scx_init_task_args *ar
 
 	if (!t)
 		return -ENOMEM;
+	count(seen);
+	count_place(t->at, 1);
 	t->generation = now_ns(); /* above all that a task with this pid has had: it rises slower than the clock */
 	if (bpf_core_field_exists(args->cgroup))
 		t->cgroup_id = cgroup_id(args->cgroup);
@@ -227,6 +229,8 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 	if (!t)
 		return;
 	enter(t, nowhere());
+	count_place(nowhere(), -1);
+	count(exited);
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 }

@@ -184,7 +184,7 @@ struct standing_order {
 
 struct task_ctx {
 	u64 generation;
-	place_t at;          /* only enter() and move() write it */
+	place_t at;          /* only enter() and move() write it; tests/vm/programs/census.cc reads it here */
 	u32 route;           /* enum mus_route of the next or present run */
 	u32 flags;           /* enum mus_task_flag */
 	s32 waker_pid;
@@ -259,6 +259,9 @@ static __always_inline void count_place(place_t at, s64 n)
 	struct mus_cpu *slot = cpu_slot(place_cpu(at));
 
 	switch (place_state(at)) {
+	case MUS_STATE_NONE:
+		__sync_fetch_and_add(&counters()->asleep, n);
+		break;
 	case MUS_STATE_HELD:
 		__sync_fetch_and_add(&shard->held_count, n);
 		break;

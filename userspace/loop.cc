@@ -18,6 +18,7 @@ constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wak
 constexpr int kChaosWaitMs = 1;      // decisions are held back on purpose
 constexpr Duration kPublishEvery = 250ms;
 constexpr Duration kOnItsWay = 5ms;  // ops.enqueue takes microseconds
+constexpr Duration kTakenFor = 20ms;  // by real-time tasks: brief ones are not worth working out all shares again
 
 /// A word that the kernel half writes too.
 template <typename T>
@@ -217,6 +218,16 @@ void Loop::ring() {
   [[maybe_unused]] auto written = ::write(reply_bell_.get(), &one, sizeof(one));
 }
 
+// A higher class has had the CPU for so long that nothing should be decided for it: the others share what is left.
+bool Loop::gone(std::size_t cpu) {
+  if (!shared_word(kernel_.shared().cpus[cpu].taken).load(std::memory_order_relaxed)) {
+    taken_since_[cpu] = Time{};
+    return false;
+  }
+  if (taken_since_[cpu] == Time{}) taken_since_[cpu] = driver_.now();
+  return driver_.now() - taken_since_[cpu] >= kTakenFor;
+}
+
 PolicyDriver::Queues Loop::queues() {
   mus_shared& shared = kernel_.shared();
   std::uint64_t queued = 0;
@@ -224,7 +235,7 @@ PolicyDriver::Queues Loop::queues() {
     queued += shared_word(shared.shards[i].queued_count).load(std::memory_order_relaxed);
   std::size_t n = std::min<std::size_t>(shared.cpu_count, cpus_.size());
   for (std::size_t i = 0; i < n; ++i) {
-    cpus_[i].online = shared_word(shared.cpus[i].online).load(std::memory_order_relaxed) != 0;
+    cpus_[i].online = shared_word(shared.cpus[i].online).load(std::memory_order_relaxed) != 0 && !gone(i);
     cpus_[i].queued = shared_word(shared.cpus[i].queued_count).load(std::memory_order_relaxed);
   }
   return {.shared = static_cast<std::uint32_t>(queued), .cpus = {cpus_.data(), n}};

@@ -69,6 +69,7 @@ class Loop {
   void answer(const Reply& reply);
   void ring();
   void publish();
+  [[nodiscard]] bool gone(std::size_t cpu);
   [[nodiscard]] PolicyDriver::Queues queues();
 
   KernelHalf& kernel_;
@@ -89,6 +90,7 @@ class Loop {
   std::size_t under_way_ = 0;
   bool posted_ = false;
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
+  std::array<Time, MUS_MAX_CPUS> taken_since_{};  ///< CPUs that a higher class has, as seen here first
   std::optional<std::chrono::steady_clock::time_point> resync_again_;
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;

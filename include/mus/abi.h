@@ -184,7 +184,10 @@ struct mus_counters {
 	__u64 stalls;                    /* times the stall bound was found exceeded */
 	__u64 rescued;                   /* tasks moved on by the rescue timer */
 	__u64 drains;                    /* times the decision ring was drained */
-	__u64 reserved[4];
+	__u64 seen;                      /* tasks that it was told of */
+	__u64 exited;                    /* of those, they that are gone */
+	__u64 asleep;                    /* of those, they that do not want to run; modulo 2^64: only the sum says something */
+	__u64 reserved;
 };
 
 /* What one CPU is doing. Writer: kernel half. Read by userspace without a message; may be stale. */
@@ -369,6 +372,7 @@ MUS_ASSERT_AT(mus_counters, kept, 72);
 MUS_ASSERT_AT(mus_counters, refused, 96);
 MUS_ASSERT_AT(mus_counters, decisions, 160);
 MUS_ASSERT_AT(mus_counters, drains, 216);
+MUS_ASSERT_AT(mus_counters, asleep, 240);
 
 MUS_ASSERT(sizeof(struct mus_cpu) == 128);
 MUS_ASSERT_AT(mus_cpu, starved_since_ns, 8);

@@ -94,7 +94,8 @@ Result<int> status(Session& session, const Arguments&) {
        "kernel " + printable(string(now, "kernel", "?")) + ", CPUs " + std::to_string(count(now, "cpus")));
   line("cgroups", grouped(count(now, "cgroups")) +
                       " known, weights set through mus: " + grouped(count(now, "weights_set")));
-  line("tasks", numbers(inside(now, "tasks"), {"known", "running", "held", "queued", "local", "kernel"}));
+  line("tasks", numbers(inside(now, "tasks"), {"known", "running", "held", "queued", "local", "kernel", "asleep", "seen", "exited",
+                                                  "unaccounted"}));
   if (find_field(now, "kernel_half")) line("kernel half", kernel_half_text(inside(now, "kernel_half")));
   const Json& counters = inside(now, "counters");
   line("so far", "decisions " + grouped(count(counters, "decisions")) + ", events " +

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <type_traits>
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,8 @@ constexpr std::array<const char*, MUS_ROUTES> kRoutes{"none", "decided", "standi
 constexpr std::array<const char*, MUS_REFUSALS> kRefusals{"none",      "unknown_pid", "stale",   "bad_cpu",
                                                           "bad_slice", "bad_field",   "not_yet", "bad_record"};
 
+constexpr int kReadings = 32;  // until no task moved between two of its counters meanwhile
+
 template <typename T>
 T read(const T& word) {
   return std::atomic_ref<T>(const_cast<T&>(word)).load(std::memory_order_relaxed);
@@ -26,7 +29,9 @@ static_assert(sizeof(mus_counters) % sizeof(std::uint64_t) == 0, "added up as an
 
 }  // namespace
 
-Totals read_totals(const mus_shared& shared) {
+namespace {
+
+Totals read_once(const mus_shared& shared) {
   Totals totals;
   auto* sum = reinterpret_cast<std::uint64_t*>(&totals.counters);
   for (std::uint32_t cpu = 0; cpu < std::min(shared.cpu_count, MUS_MAX_CPUS); ++cpu) {
@@ -50,7 +55,19 @@ Totals read_totals(const mus_shared& shared) {
   totals.stall_total = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_total_ns))};
   totals.stall_longest = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_longest_ns))};
   totals.orphan = Duration{static_cast<Duration::rep>(read(shared.orphan_ns))};
+  const mus_counters& c = totals.counters;
+  std::uint64_t there = totals.held + totals.queued + totals.local + totals.kernel + totals.running + c.asleep;
+  totals.unaccounted = static_cast<std::int64_t>(c.seen - c.exited - there);
   return totals;
+}
+
+}  // namespace
+
+Totals read_totals(const mus_shared& shared) {
+  Totals best = read_once(shared);
+  for (int i = 1; best.unaccounted && i < kReadings; ++i)
+    if (Totals again = read_once(shared); std::abs(again.unaccounted) < std::abs(best.unaccounted)) best = again;
+  return best;
 }
 
 nlohmann::ordered_json runs_json(const mus_counters& counters) {

@@ -20,6 +20,9 @@ struct Totals {
   std::uint64_t local = 0;   ///< tasks that the kernel runs next
   std::uint64_t kernel = 0;  ///< kernel threads that wait for their turn
   std::uint64_t running = 0;
+  /// Tasks seen, less those that are gone, asleep, or counted above. 0, or tasks are lost: of some readings the one that is
+  /// nearest to 0, since tasks move while they are counted.
+  std::int64_t unaccounted = 0;
   std::uint64_t adopted = 0;  ///< times that a daemon took over
   Duration stall_total{}, stall_longest{};  ///< that are over; the kernel half went on alone
   Duration orphan{};          ///< without a daemon it ends itself after this long; 0: never

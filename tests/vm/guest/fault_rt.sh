@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fault_rt.sh [SECONDS]: a real-time task that never sleeps takes the last CPU. Who may run elsewhere does, if more slowly than were that CPU off line:
-# userspace counts on it still (docs/reliability.md).
+# fault_rt.sh [SECONDS]: a real-time task that never sleeps takes the last CPU. Who may run elsewhere does, as were that CPU off line.
 . /root/lib.sh
 . /root/fault_lib.sh
 seconds=${1:-4}
