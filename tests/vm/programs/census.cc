@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // census: walks all threads of the machine, and compares what the kernel says of each with where the kernel half of mus believes it to be.
+// census --lose PID: makes it believe that a task, which should be asleep, is held. --find PID: asleep again.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -95,6 +96,19 @@ class Census {
     return *reinterpret_cast<const Context*>(value_.data());
   }
 
+  /// Says that it is elsewhere, which nothing but a test does.
+  bool put(int pid, std::uint64_t at) {
+    int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, kThread));
+    if (fd < 0 || !context(pid)) return false;
+    reinterpret_cast<Context*>(value_.data())->at = at;
+    bpf_attr attr{};
+    attr.map_fd = static_cast<unsigned>(map_);
+    attr.key = reinterpret_cast<std::uint64_t>(&fd);
+    attr.value = reinterpret_cast<std::uint64_t>(value_.data());
+    attr.flags = BPF_EXIST;
+    return ::syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) == 0;
+  }
+
   /// Empty: all is well with the thread, or it is gone; or else what is wrong, the same at each of many looks.
   std::string look_at(const std::string& stat) {
     std::string wrong;
@@ -132,8 +146,15 @@ class Census {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   Census census;
+  if (argc > 1) {
+    std::string what = argv[1];
+    bool lose = what == "--lose";
+    if (argc != 3 || !(lose || what == "--find")) return std::fprintf(stderr, "usage: census [--lose PID | --find PID]\n"), 2;
+    if (census.put(std::atoi(argv[2]), lose ? 1 : 0)) return 0;
+    return std::perror("census"), 2;
+  }
   std::map<std::string, int> counted;
   int threads = 0, wrong = 0;
   for_each_entry("/proc", [&](const std::string& pid) {
