@@ -17,10 +17,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
-
-#include "pinned_maps.h"
 
 namespace {
 
@@ -41,6 +41,8 @@ struct Thread {
   bool wants_to_run = false;
   unsigned policy = 0;
 };
+
+int call(bpf_cmd command, bpf_attr& attr) { return static_cast<int>(::syscall(SYS_bpf, command, &attr, sizeof(attr))); }
 
 /// The words of /proc/.../stat; the name, which may hold anything, is the second.
 std::optional<Thread> read_stat(const std::string& path) {
@@ -69,17 +71,28 @@ void for_each_entry(const std::string& folder, const std::function<void(const st
 
 class Census {
  public:
-  Census() : map_(mus::pinned_maps::open("tasks")) {
-    bpf_map_info info{};
-    bpf_attr attr{};
-    attr.info.bpf_fd = static_cast<unsigned>(map_);
-    attr.info.info_len = sizeof(info);
-    attr.info.info = reinterpret_cast<std::uint64_t>(&info);
-    if (::syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr))) {
-      std::perror("census: the map of tasks");
-      std::exit(2);
+  /// It is not pinned: of all maps in the kernel, the youngest that is it by name and kind.
+  Census() {
+    bpf_attr next{};
+    while (call(BPF_MAP_GET_NEXT_ID, next) == 0) {
+      bpf_attr attr{};
+      attr.map_id = next.start_id = next.next_id;
+      int fd = call(BPF_MAP_GET_FD_BY_ID, attr);
+      if (fd < 0) continue;
+      bpf_map_info info{};
+      attr = {};
+      attr.info.bpf_fd = static_cast<unsigned>(fd);
+      attr.info.info_len = sizeof(info);
+      attr.info.info = reinterpret_cast<std::uint64_t>(&info);
+      if (call(BPF_OBJ_GET_INFO_BY_FD, attr) == 0 && info.type == BPF_MAP_TYPE_TASK_STORAGE && std::string_view(info.name) == "tasks") {
+        std::swap(map_, fd);
+        value_.resize(info.value_size);
+      }
+      ::close(fd);
     }
-    value_.resize(info.value_size);
+    if (value_.size() >= sizeof(Context)) return;
+    std::fputs("census: the kernel half of mus is not there\n", stderr);
+    std::exit(2);
   }
 
   /// What the kernel half has of a thread; none: nothing, or it is gone.
@@ -90,7 +103,7 @@ class Census {
     attr.map_fd = static_cast<unsigned>(map_);
     attr.key = reinterpret_cast<std::uint64_t>(&fd);
     attr.value = reinterpret_cast<std::uint64_t>(value_.data());
-    bool found = ::syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) == 0;
+    bool found = call(BPF_MAP_LOOKUP_ELEM, attr) == 0;
     ::close(fd);
     if (!found) return std::nullopt;
     return *reinterpret_cast<const Context*>(value_.data());
@@ -106,7 +119,7 @@ class Census {
     attr.key = reinterpret_cast<std::uint64_t>(&fd);
     attr.value = reinterpret_cast<std::uint64_t>(value_.data());
     attr.flags = BPF_EXIST;
-    return ::syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) == 0;
+    return call(BPF_MAP_UPDATE_ELEM, attr) == 0;
   }
 
   /// Empty: all is well with the thread, or it is gone; or else what is wrong, the same at each of many looks.
@@ -140,7 +153,7 @@ class Census {
   }
 
  private:
-  int map_;
+  int map_ = -1;
   std::vector<char> value_;
 };
 

@@ -54,7 +54,7 @@ constexpr Forgery kForgeries[] = {
     {"record-too-short", MUS_REFUSED_BAD_RECORD, [](mus_decision&) {}, sizeof(mus_decision) - 1},
     {"record-too-long", MUS_REFUSED_BAD_RECORD, [](mus_decision&) {}, sizeof(mus_decision) + 1},
     // Not refused, and no harm: it counts as half a second from now at most, so that the task still has its turn.
-    {"order-last", MUS_REFUSED_NONE, [](mus_decision& d) { d.order = ~0ull; }},
+    {"order-last", MUS_REFUSED_NONE, [](mus_decision& d) { d.order = 1ull << 62; }},
     {"order-first", MUS_REFUSED_NONE, [](mus_decision& d) { d.order = 0; }},
     {"none", MUS_REFUSED_NONE, [](mus_decision&) {}},  // a good one: that the others are refused is not for another reason
 };
