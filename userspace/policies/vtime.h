@@ -110,7 +110,7 @@ class VtimePolicy final : public Policy {
     std::uint32_t whole_slices = 0;  ///< at once, last time; 0: was not full
     bool woke = false;    ///< waits since it woke up, not since its slice ended
     bool full = false;    ///< has all that it can use, as of the last fill()
-    float most = 1;       ///< CPUs that it can use: less than one beside others that are pinned to the same
+    double most = 1;      ///< CPUs that it can use: less than one beside others that are pinned to the same
     bool in_whole = false;  ///< Parked in whole_
   };
 

@@ -46,7 +46,7 @@ void VtimePolicy::measure(Group& group, bool anew) {
   if (group.active_tasks <= kWeighedEach)
     for (TaskEntity& task : group.tasks) {
       if (anew) task.most = 1;
-      group.most_cpus -= 1 - double{task.most};
+      group.most_cpus -= 1 - task.most;
       pinned_ = pinned_ || task.task->affinity == Affinity::kOne;
     }
   for (Group& child : group.groups) group.most_cpus += child.most_cpus;
@@ -69,13 +69,13 @@ void VtimePolicy::for_each_pinned(F&& each) {
 bool VtimePolicy::cap_pinned() {
   std::ranges::fill(pinned_here_, PinnedHere{});
   for_each_pinned([this](TaskEntity& task, PinnedHere& here) {
-    here.rate += task.full ? double{task.most} : task.weight * kLoadOne / task.parent->cpu_load;
+    here.rate += task.full ? task.most : task.weight * kLoadOne / task.parent->cpu_load;
     here.weight += by_weight(task);
   });
   bool capped = false;
   for_each_pinned([&](TaskEntity& task, PinnedHere& here) {
     if (here.rate < 1 + kOverfull) return;
-    task.most = static_cast<float>(std::min(1.0, by_weight(task) / here.weight));
+    task.most = std::min(1.0, by_weight(task) / here.weight);
     capped = true;
   });
   return capped;
@@ -120,7 +120,7 @@ void VtimePolicy::fill(Group& group) {
 // What a task weighs: its weight, or what makes as much of a CPU as it can use.
 VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
   Load load = e.weight * kLoadOne;
-  double most = double{e.most} * e.parent->cpu_load;
+  double most = e.most * e.parent->cpu_load;
   return load > most ? static_cast<Load>(std::max(1.0, most)) : load;
 }
 
