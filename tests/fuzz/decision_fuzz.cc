@@ -36,10 +36,11 @@ class AnyPolicy final : public mus::Policy {
     if (bytes_.below(16)) d.task = heard_of_[bytes_.below(static_cast<unsigned>(heard_of_.size()))];
     if (bytes_.below(3) == 0) d.cpu = mus::Cpu{bytes_.number<std::int32_t>(static_cast<unsigned>(room.cpus.size()) + 1)};
     d.slice = bytes_.below(8) ? mus::Duration{1ms * bytes_.below(20)} : mus::Duration{bytes_.next<std::int64_t>()};
-    d.order = bytes_.number<std::uint64_t>(20);
+    d.early = bytes_.below(4) ? mus::Duration{1ms * bytes_.below(20)} : mus::Duration{bytes_.next<std::int64_t>()};
     d.urgent = bytes_.below(4) == 0;
     return true;
   }
+  [[nodiscard]] bool decide_pinned(const mus::Room& room, mus::Decision& d, mus::Time now) override { return decide(room, d, now); }
   [[nodiscard]] mus::StandingOrder standing_order(mus::Task&, mus::Time) override {
     auto time = [this] {
       return bytes_.below(8) ? mus::Duration{100us * bytes_.below(100)} : mus::Duration{bytes_.next<std::int64_t>()};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "exit_code.h"
 #include "rings/ring_repair.h"
@@ -22,7 +23,7 @@ std::optional<RingMapping> map_ring(int fd, RingMapping::Direction direction) {
 }  // namespace
 
 std::vector<mus_event> cgroup_events(std::vector<KernelHalf::KnownCgroup> cgroups) {
-  std::ranges::stable_sort(cgroups, {}, [](const auto& known) { return known.cgroup.level; });
+  std::ranges::sort(cgroups, {}, [](const auto& known) { return std::pair(known.cgroup.level, raw(known.id)); });
   std::vector<mus_event> events;
   events.reserve(cgroups.size());
   for (const auto& [id, cgroup] : cgroups) {
