@@ -4,18 +4,39 @@
 import json
 import re
 from statistics import median
+from typing import NamedTuple
 
 USERLAND = ("decided", "standing", "resumed")   # a task ran because userspace had said so
 BPF_ALONE = ("held", "fallback")                # a task ran because nobody had said anything in time
 
 TOLERATED_OTHER_WORK = 0.10
 
-# benchmark -> its metrics and their unit. All are better when lower.
+
+
+class Metric(NamedTuple):
+    name: str
+    unit: str
+    higher: bool = False  # higher is better
+
+    @property
+    def better(self):
+        return "higher" if self.higher else "lower"
+
+
 METRICS = {
-    "pipe": (("time", "us/op"),),
-    "hackbench": (("time", "s"),),
-    "cyclictest": (("avg", "us"), ("p50", "us"), ("p99", "us"), ("max", "us")),
+    "pipe": (Metric("time", "us/op"),),
+    "hackbench": (Metric("time", "s"),),
+    "hackbench-threads": (Metric("time", "s"),),
+    "messaging": (Metric("time", "s"),),
+    "cyclictest": (Metric("avg", "us"), Metric("p50", "us"), Metric("p99", "us"), Metric("max", "us")),
+    "wakeup": (Metric("avg", "us"), Metric("p50", "us"), Metric("p99", "us"), Metric("p99.9", "us"), Metric("max", "us"),
+               Metric("rate", "wake-ups/s", True)),
+    "switch": (Metric("rate", "ops/s", True),),
+    "sysbench": (Metric("rate", "events/s", True),),
 }
+# The program that a benchmark needs in the VM.
+TOOLS = {"pipe": "perf", "hackbench": "hackbench", "hackbench-threads": "hackbench", "messaging": "perf", "cyclictest": "cyclictest",
+         "wakeup": "wakeup", "switch": "stress-ng", "sysbench": "sysbench"}
 
 
 def percentile(histogram, fraction):
@@ -37,17 +58,47 @@ def parse_hackbench(text):
     return {"time": [float(value) for value in re.findall(r"^Time: ([0-9.]+)", text, re.M)]}
 
 
-def parse_cyclictest(text):
+def parse_messaging(text):
+    return {"time": [float(value) for value in re.findall(r"Total time: ([0-9.]+) \[sec\]", text)]}
+
+
+def parse_sysbench(text):
+    return {"rate": [float(value) for value in re.findall(r"events per second: *([0-9.]+)", text)]}
+
+
+def parse_switch(text):
+    # name, operations, seconds of real, user and system time, operations a second of real time
+    return {"rate": [float(value) for value in re.findall(r"\] switch +\d+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +([0-9.]+)", text)]}
+
+
+def cyclictest_histogram(text):
     thread = json.loads(text[text.index("{"):])["thread"]["0"]
     histogram = {int(value): count for value, count in thread["histogram"].items()}
     overflow = int(thread["cycles"]) - sum(histogram.values())
     if overflow > 0:  # longer than the histogram reaches: at least the maximum is known
         histogram[int(thread["max"])] = histogram.get(int(thread["max"]), 0) + overflow
+    return histogram
+
+
+def parse_cyclictest(text):
+    thread = json.loads(text[text.index("{"):])["thread"]["0"]
+    histogram = cyclictest_histogram(text)
     return {"avg": [float(thread["avg"])], "p50": [float(percentile(histogram, 0.50))],
             "p99": [float(percentile(histogram, 0.99))], "max": [float(thread["max"])]}
 
 
-PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "cyclictest": parse_cyclictest}
+def wakeup_histogram(text):
+    return {float(value): count for value, count in json.loads(text[text.index("{"):])["histogram"].items()}
+
+
+def parse_wakeup(text):
+    said = json.loads(text[text.index("{"):])
+    return {**{name: [said[f"{name}_us"]] for name in ("avg", "p50", "p99", "p99.9", "max")}, "rate": [said["wakeups_per_s"]]}
+
+
+PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "hackbench-threads": parse_hackbench, "messaging": parse_messaging,
+           "cyclictest": parse_cyclictest, "wakeup": parse_wakeup, "switch": parse_switch, "sysbench": parse_sysbench}
+HISTOGRAMS = {"cyclictest": cyclictest_histogram, "wakeup": wakeup_histogram}  # microseconds: samples
 
 
 class Run:
@@ -58,6 +109,7 @@ class Run:
         self.text = []
         self.log = []  # after a failure: what the scheduler said
         self.values = {}
+        self.histogram = {}
         self.status = 0
         self.usable = False  # the benchmark's output made sense
         self.stats = None
@@ -70,33 +122,35 @@ class Run:
         self.status = status
         self.usable = True
         try:
-            self.values = PARSERS[self.benchmark]("\n".join(self.text))
+            text = "\n".join(self.text)
+            self.values = PARSERS[self.benchmark](text)
+            if self.benchmark in HISTOGRAMS:
+                self.histogram = HISTOGRAMS[self.benchmark](text)
         except (ValueError, KeyError):
             pass
-        if not all(self.values.get(metric) for metric, _ in METRICS[self.benchmark]):
+        if not all(self.values.get(metric.name) for metric in METRICS[self.benchmark]):
             self.usable = False
             self.status = self.status or 1
         if self.status:
-            self.values = {}  # half under one scheduler, half under another: no figure at all
+            self.values, self.histogram = {}, {}  # half under one scheduler, half under another: no figure at all
 
     def summary(self):
         if self.status:
             return "FAILED" + "".join(f"\n    | {line}" for line in self.text[-5:] if not self.usable)
         text = ", ".join(f"{metric} {figure(median(self.values[metric]))} {unit}"
-                         for metric, unit in METRICS[self.benchmark])
+                         for metric, unit, _ in METRICS[self.benchmark])
         return text + (f"   (other work took {self.other_work:.0%} of this machine)" if self.disturbed() else "")
 
     def disturbed(self):
         return not self.virtual_time and self.other_work > TOLERATED_OTHER_WORK
 
     def daemon(self):
-        """The daemon's CPU time in seconds and its voluntary context switches, in this run."""
-        run_ns = switches = 0
-        for thread, (ran, voluntary) in self.after.items():
-            ran_before, voluntary_before = self.before.get(thread, (0, 0))
-            run_ns += ran - ran_before
-            switches += voluntary - voluntary_before
-        return run_ns / 1e9, switches
+        """The daemon's CPU time in seconds, its voluntary context switches and its page faults, in this run."""
+        sums = [0, 0, 0]
+        for thread, counts in self.after.items():
+            before = self.before.get(thread, (0, 0, 0))
+            sums = [total + now - then for total, now, then in zip(sums, counts, before)]
+        return sums[0] / 1e9, sums[1], sums[2]
 
 
 class Report:
@@ -136,9 +190,9 @@ class Report:
         elif not run:
             pass
         elif kind in ("before", "after"):
-            # thread, run ns, wait ns, time slices, voluntary and other context switches
-            if len(words) >= 5:
-                getattr(run, kind)[words[0]] = (int(words[1]), int(words[4]))
+            # thread, run ns, wait ns, time slices, voluntary and other context switches, minor and major page faults
+            if len(words) >= 8:
+                getattr(run, kind)[words[0]] = (int(words[1]), int(words[4]), int(words[6]) + int(words[7]))
         elif kind == "time":
             run.seconds = float(words[1]) - float(words[0])
         elif kind == "log":
@@ -161,7 +215,7 @@ def results(report):
     found = []
     schedulers = list(dict.fromkeys(run.scheduler for run in report.runs))
     for benchmark, metrics in METRICS.items():
-        for metric, unit in metrics:
+        for metric, unit, higher in metrics:
             base = None
             for scheduler in sorted(schedulers, key=lambda name: name != "eevdf"):
                 values = [value for run in report.runs if (run.scheduler, run.benchmark) == (scheduler, benchmark)
@@ -173,7 +227,7 @@ def results(report):
                     base = middle
                 found.append({
                     "scheduler": scheduler, "version": report.versions.get(scheduler, ""), "benchmark": benchmark,
-                    "metric": metric, "unit": unit, "values": values, "median": middle,
+                    "metric": metric, "unit": unit, "higher_is_better": higher, "values": values, "median": middle,
                     "ratio_to_eevdf": round(middle / base, 3) if base else None,
                 })
     return found
@@ -187,11 +241,12 @@ def userland(report):
             continue
         entry = sums.setdefault((run.scheduler, run.benchmark), {
             "scheduler": run.scheduler, "benchmark": run.benchmark, "seconds": 0.0, "daemon_cpu_s": 0.0,
-            "daemon_switches": 0, "stats": {}})
-        cpu_s, switches = run.daemon()
+            "daemon_switches": 0, "daemon_faults": 0, "stats": {}})
+        cpu_s, switches, faults = run.daemon()
         entry["seconds"] += run.seconds
         entry["daemon_cpu_s"] += cpu_s
         entry["daemon_switches"] += switches
+        entry["daemon_faults"] += faults
         add(entry["stats"], run.stats or {})
     for entry in sums.values():
         runs = entry["stats"].get("runs", {})
@@ -199,6 +254,10 @@ def userland(report):
         asked = ours + sum(runs.get(kind, 0) for kind in BPF_ALONE)
         entry["userland_share"] = ours / asked if asked else None
         everything = asked + runs.get("idle", 0)
+        # Of what was asked: ordered for this run, or by an order that stood already.
+        entry["fresh_share"] = runs.get("decided", 0) / asked if asked else None
+        entry["standing_share"] = (ours - runs.get("decided", 0)) / asked if asked else None
+        entry["held_share"] = runs.get("held", 0) / asked if asked else None
         entry["idle_share"] = runs.get("idle", 0) / everything if everything else None
     return list(sums.values())
 
@@ -225,18 +284,18 @@ def columns(rows, left):
 
 def print_tables(report, found, options):
     time = ", instruction-counted time" if options.virtual_time else ""
-    print(f"\nkernel {report.kernel}, {report.cpus} CPUs, {options.rounds} rounds in one boot{time}; lower is better")
+    print(f"\nkernel {report.kernel}, {report.cpus} CPUs, {options.rounds} rounds in one boot{time}")
     schedulers = list(dict.fromkeys(entry["scheduler"] for entry in found))
-    head = ["benchmark", "metric", "unit"]
+    head = ["benchmark", "metric", "unit", "better"]
     for scheduler in schedulers:
         head += [scheduler, "least-most"] + (["ratio"] if scheduler != "eevdf" else [])
     rows = [head]
     for benchmark, metrics in METRICS.items():
-        for metric, unit in metrics:
-            row = [benchmark, metric, unit]
+        for metric in metrics:
+            row = [benchmark, metric.name, metric.unit, metric.better]
             for scheduler in schedulers:
                 entry = next((e for e in found if (e["scheduler"], e["benchmark"], e["metric"]) ==
-                              (scheduler, benchmark, metric)), None)
+                              (scheduler, benchmark, metric.name)), None)
                 if entry:
                     row += [figure(entry["median"]), f"{figure(min(entry['values']))}-{figure(max(entry['values']))}"]
                 else:
@@ -244,9 +303,9 @@ def print_tables(report, found, options):
                 if scheduler != "eevdf":
                     ratio = entry and entry["ratio_to_eevdf"]
                     row.append(f"{ratio:.2f}" if ratio else "-")
-            if any(cell != "-" for cell in row[3:]):
+            if any(cell != "-" for cell in row[4:]):
                 rows.append(row)
-    print(columns(rows, 3))
+    print(columns(rows, 4))
     disturbed = sum(run.disturbed() for run in report.runs)
     if disturbed:
         print(f"Other work on this machine disturbed {disturbed} of {len(report.runs)} runs: "
@@ -259,7 +318,7 @@ def print_userland(report):
     if not entries:
         return
     rows = [["who decided", "userspace", "idle CPU", "decided", "standing", "resumed", "idle", "held", "fallback",
-             "kernel", "refused", "lost", "stalls", "wakes", "daemon CPU", "switches/s"]]
+             "kernel", "refused", "lost", "stalls", "wakes", "daemon CPU", "switches/s", "faults"]]
     for entry in entries:
         stats, runs = entry["stats"], entry["stats"].get("runs", {})
         seconds = entry["seconds"] or 1
@@ -274,7 +333,8 @@ def print_userland(report):
                      *(count(runs, kind) for kind in (*USERLAND, "idle", *BPF_ALONE, "kernel")),
                      count(stats, "refused"), count(stats, "events_lost"),
                      count(stats, "stalls"), count(stats, "wakes"),
-                     f"{entry['daemon_cpu_s'] / seconds:.1%}", f"{entry['daemon_switches'] / seconds:,.0f}"])
+                     f"{entry['daemon_cpu_s'] / seconds:.1%}", f"{entry['daemon_switches'] / seconds:,.0f}",
+                     f"{entry['daemon_faults']:,}"])
     print("\nmus: runs by who decided them, all rounds. userspace = (decided + standing + resumed) / (those + held +\n"
           "fallback); idle CPU = put on an idle CPU at once; daemon CPU in per cent of one CPU")
     print(columns(rows, 1))

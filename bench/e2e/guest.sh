@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The half of bench/e2e/compare that runs inside the VM: every benchmark under every scheduler, round by round.
+# The half of bench/run and bench/e2e/compare that runs inside the VM: every benchmark under every scheduler, round by round.
 # It measures nothing itself; it prints what the programs said, framed by lines that start with "@@", and
-# bench/e2e/compare makes figures of it.
+# bench/e2e/figures.py makes figures of it.
 #
 #   @@ run ROUND SCHEDULER BENCHMARK      then the benchmark's own output
-#   @@ before|after FIELDS...             one line for each thread of the daemon: CPU time, context switches
+#   @@ before|after FIELDS...             one line for each thread of the daemon: CPU time, context switches, page faults
 #   @@ time SECONDS                       how long the benchmark took
 #   @@ stats FILE-CONTENTS                what mus-userland --stats-json wrote
 #   @@ log LINE                           after a failure: all that the scheduler said, the kernel's dump included
 #   @@ end STATUS                         0: benchmark and scheduler were well; else what failed is on stderr
 #
-# Settings come in the environment: ROUNDS, SCHEDULERS, BENCHMARKS, REPEAT, and COMMAND_<scheduler> for each but eevdf.
+# Settings come in the environment: ROUNDS, SCHEDULERS, BENCHMARKS, REPEAT, PIPE_LOOPS, SECONDS_EACH, and COMMAND_<scheduler> for each but eevdf.
 . /root/scheduler.sh
 
 CPUS=$(nproc)
@@ -22,7 +22,9 @@ mkdir -p $WORK
 daemon_sample() { # before|after
     [ -n "$SCHEDULER_PID" ] && ! process_ended "$SCHEDULER_PID" || return 0
     for task in /proc/"$SCHEDULER_PID"/task/*; do
-        echo "@@ $1 ${task##*/} $(cat "$task/schedstat") $(sed -n 's/.*ctxt_switches:[[:space:]]*//p' "$task/status" | tr '\n' ' ')"
+        # Of stat, behind the name in brackets: minor faults are field 8, major ones 10.
+        echo "@@ $1 ${task##*/} $(cat "$task/schedstat") $(sed -n 's/.*ctxt_switches:[[:space:]]*//p' "$task/status" | tr '\n' ' ')" \
+            "$(sed 's/.*) //' "$task/stat" | cut -d ' ' -f 8,10)"
     done
 }
 
@@ -41,6 +43,31 @@ bench_hackbench() {
     done
 }
 
+bench_hackbench_threads() {
+    for _ in $(seq "$REPEAT"); do
+        hackbench -T -g 2 -l 100 || return 1
+    done
+}
+
+bench_messaging() {
+    for _ in $(seq "$REPEAT"); do
+        perf bench sched messaging -g 2 -l 100 || return 1
+    done
+}
+
+# Two threads a CPU: each switch is time lost.
+bench_sysbench() {
+    sysbench cpu --threads=$((CPUS * 2)) --time="$SECONDS_EACH" run
+}
+
+bench_switch() {
+    stress-ng --switch "$CPUS" --timeout "$SECONDS_EACH" --metrics-brief
+}
+
+bench_wakeup() {
+    wakeup --seconds "$SECONDS_EACH" --json
+}
+
 # Two spinning shells for each CPU, and one task that sleeps 2 ms at a time beside them.
 bench_cyclictest() {
     spinners=
@@ -49,7 +76,7 @@ bench_cyclictest() {
         spinners="$spinners $!"
     done
     sleep 1
-    cyclictest --policy=other -i 2000 -D "$CYCLICTEST_SECONDS" -q -h 200000 --histfile=/dev/null \
+    cyclictest --policy=other -i 2000 -D "$SECONDS_EACH" -q -h 200000 --histfile=/dev/null \
         --json=$WORK/cyclictest.json >/dev/null
     bench_status=$?
     kill $spinners
@@ -69,7 +96,7 @@ run() { # ROUND SCHEDULER BENCHMARK
     fi
     daemon_sample before
     started=$(now)
-    "bench_$3" 2>&1 || { status=$?; echo "$3 failed under $2, status $status" >&2; }
+    "bench_$(echo "$3" | tr - _)" 2>&1 || { status=$?; echo "$3 failed under $2, status $status" >&2; }
     ended=$(now)
     daemon_sample after
     echo "@@ time $started $ended"
