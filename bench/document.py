@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "e2e"))
 import figures  # noqa: E402
 
 CDF_POINTS = 200
+MIN_VALUES = 3  # fewer have no range to speak of
 
 
 def document(report, options, skipped):
@@ -71,22 +72,24 @@ def spread(values):
     return f"{figures.figure(min(values))}-{figures.figure(max(values))}"
 
 
-def verdict(entry):
-    """better, worse or nothing to report, against EEVDF. Unlike the figures it looks at the direction."""
-    ratio = entry["ratio_to_eevdf"]
-    if not ratio or ratio == 1 or entry["scheduler"] == "eevdf":
+def verdict(entry, base):
+    """better or worse than EEVDF's entry, overlap where the ranges do; nothing with too few values to have a range."""
+    if base in (None, entry) or min(len(entry["values"]), len(base["values"])) < MIN_VALUES:
         return ""
-    return "better" if (ratio > 1) == entry["higher_is_better"] else "worse"
+    if min(entry["values"]) <= max(base["values"]) and min(base["values"]) <= max(entry["values"]):
+        return "overlap"
+    return "better" if (entry["median"] > base["median"]) == entry["higher_is_better"] else "worse"
 
 
 def lines(found):
     """One row for each scheduler and metric, below a head."""
     rows = [["benchmark", "metric", "unit", "better", "scheduler", "median", "least-most", "ratio", ""]]
+    bases = {(entry["benchmark"], entry["metric"]): entry for entry in found["results"] if entry["scheduler"] == "eevdf"}
     for entry in found["results"]:
         ratio = entry["ratio_to_eevdf"]
         rows.append([entry["benchmark"], entry["metric"], entry["unit"], "higher" if entry["higher_is_better"] else "lower",
                      entry["scheduler"], figures.figure(entry["median"]), spread(entry["values"]),
-                     f"{ratio:.2f}" if ratio else "-", verdict(entry)])
+                     f"{ratio:.2f}" if ratio else "-", verdict(entry, bases.get((entry["benchmark"], entry["metric"])))])
     return rows
 
 

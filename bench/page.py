@@ -61,7 +61,7 @@ def head(found):
 
 def note():
     return ('<p>Median of all rounds, least and most beside it, and the ratio to EEVDF. Only ratios within one boot mean something. Where the '
-            'ranges overlap, there is no difference to report.</p>')
+            'ranges overlap, there is no difference to report; with fewer than 3 values nothing is said.</p>')
 
 
 def table(rows, left, first_is_head=True):
