@@ -110,7 +110,10 @@ def userland_lines(found):
 
 def title(found):
     time = ", instruction-counted time" if found["virtual_time"] else ""
-    return f"kernel {found['kernel']}, {found['cpus']} CPUs, {found['rounds']} rounds in one boot{time}"
+    def count(kind):
+        return f"{found[kind]} {kind if found[kind] != 1 else kind[:-1]}"
+
+    return f"kernel {found['kernel']}, {count('cpus').replace('cpu', 'CPU')}, {count('rounds')} in one boot{time}"
 
 
 def warnings(found):
