@@ -94,8 +94,9 @@ def lines(found):
 
 
 USERLAND_HEAD = ("benchmark", "fresh", "standing", "held", "direct", "daemon CPU", "wakeups/s", "faults")
-USERLAND_NOTE = ("Runs of mus that found no idle CPU, by who decided: fresh = userspace, for that run; standing = userspace, by an order that\n"
-                 "stood already; held = the kernel half, when the hold bound had passed. direct: of all runs, those put on an idle CPU at once.")
+USERLAND_NOTE = """\
+Runs of mus that found no idle CPU, by who decided: fresh = userspace, for that run; standing = userspace, by an order that
+stood already; held = the kernel half, when the hold bound had passed. direct: of all runs, those put on an idle CPU at once."""
 
 
 def userland_lines(found):
@@ -119,8 +120,8 @@ def title(found):
 def warnings(found):
     said = []
     if found["disturbed_runs"]:
-        said.append(f"Other work on this machine disturbed {found['disturbed_runs']} of {found['runs']} runs: do not trust these figures; "
-                    "measure again when it is quiet.")
+        said.append(f"Other work on this machine disturbed {found['disturbed_runs']} of {found['runs']} runs: "
+                    "do not trust these figures; measure again when it is quiet.")
     if found["failed"]:
         said.append(f"{len(found['failed'])} of {found['runs']} runs failed and gave no figure: {', '.join(found['failed'])}.")
     said += [f"{name} was skipped: {reason}." for name, reason in found["skipped"].items()]

@@ -16,14 +16,16 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e3e6ea; --paper: #14171b; --faint: #9aa3ad; --rule: #343a42; --good: #57c878; --bad: #ff8a80; }
 }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 h3 { font-size: 1rem; margin: 1rem 0 .2rem; font-weight: 600; }
 .faint { color: var(--faint); } .warn { border-left: 4px solid var(--bad); padding-left: .7rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .18rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); } th { font-weight: 600; }
 th.text, td.text { text-align: left; } .better { color: var(--good); } .worse { color: var(--bad); }
-.wide { overflow-x: auto; } svg { width: 100%; height: auto; display: block; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
+.wide { overflow-x: auto; } svg { width: 100%; height: auto; display: block; }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg .faint { fill: var(--faint); } svg .axis { stroke: var(--rule); } code { font-size: .92em; overflow-wrap: anywhere; }
 figure { margin: .4rem 0 1rem; break-inside: avoid; } tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
 @media print {
@@ -47,7 +49,8 @@ def page(found):
         if benchmark in found["cdfs"]:
             parts.append(curves(found["cdfs"][benchmark], style))
     if found["userland"]:
-        parts += ["<h2>Who decided</h2>", f'<p class="faint">{escape(document.USERLAND_NOTE)}</p>', table(document.userland_lines(found), 1)]
+        parts += ["<h2>Who decided</h2>", f'<p class="faint">{escape(document.USERLAND_NOTE)}</p>',
+                  table(document.userland_lines(found), 1)]
     parts += ["<h2>What was measured</h2>", table(conditions(found), 2, first_is_head=False)]
     body = "\n".join(parts)
     return (f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -60,8 +63,8 @@ def head(found):
 
 
 def note():
-    return ('<p>Median of all rounds, least and most beside it, and the ratio to EEVDF. Only ratios within one boot mean something. Where the '
-            'ranges overlap, there is no difference to report; with fewer than 3 values nothing is said.</p>')
+    return ("<p>Median of all rounds, least and most beside it, and the ratio to EEVDF. Only ratios within one boot mean something. "
+            "Where the ranges overlap, there is no difference to report; with fewer than 3 values nothing is said.</p>")
 
 
 def table(rows, left, first_is_head=True):
@@ -167,8 +170,9 @@ def scaled(least, most, logarithmic):
 
 
 def axis(marks, scale, top, height):
-    return "".join(f'<line class="axis" x1="{scale(mark):.1f}" x2="{scale(mark):.1f}" y1="{top}" y2="{height}"/>'
-                   f'<text class="faint" x="{scale(mark):.1f}" y="{height + 15}" text-anchor="middle">{number(mark)}</text>' for mark in marks)
+    return "".join(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{height}"/>'
+                   f'<text class="faint" x="{x:.1f}" y="{height + 15}" text-anchor="middle">{number(mark)}</text>'
+                   for mark in marks for x in [scale(mark)])
 
 
 def number(mark):

@@ -75,7 +75,8 @@ def report(*runs):
 
 
 def measured(*runs, skipped=None):
-    options = SimpleNamespace(cpus=2, rounds=1, virtual_time=True, command_line="bench/run --rounds 1", versions={"scx_simple": "Linux 7.2"})
+    options = SimpleNamespace(cpus=2, rounds=1, virtual_time=True, command_line="bench/run --rounds 1",
+                              versions={"scx_simple": "Linux 7.2"})
     return document.document(report(*runs), options, skipped or {})
 
 
@@ -98,7 +99,8 @@ class FiguresTest(unittest.TestCase):
                 ("messaging", MESSAGING, {"time": [0.13]}), ("sysbench", SYSBENCH, {"rate": [1565.22]}),
                 ("switch", SWITCH, {"rate": [719356.36]}),
                 ("cyclictest", "a warning\n" + CYCLICTEST, {"avg": [50.5], "p50": [10], "p99": [500], "max": [900]}),
-                ("wakeup", WAKEUP, {"avg": [26.3], "p50": [1.568], "p99": [532.48], "p99.9": [1015.808], "max": [1599.17], "rate": [3594.1]})):
+                ("wakeup", WAKEUP, {"avg": [26.3], "p50": [1.568], "p99": [532.48],
+                                    "p99.9": [1015.808], "max": [1599.17], "rate": [3594.1]})):
             with self.subTest(benchmark=name):
                 self.assertEqual(figures.PARSERS[name](text), expected)
                 self.assertEqual(set(expected), {metric.name for metric in figures.METRICS[name]})
@@ -126,7 +128,8 @@ class DocumentTest(unittest.TestCase):
 
     def test_where_higher_is_better_a_low_ratio_is_worse(self):
         slow = SYSBENCH.replace("1565.22", "1252.176")
-        found = measured(*(frames(scheduler, "sysbench", said, n) for n in range(3) for scheduler, said in (("eevdf", SYSBENCH), ("mus", slow))))
+        found = measured(*(frames(scheduler, "sysbench", said, number) for number in range(3)
+                           for scheduler, said in (("eevdf", SYSBENCH), ("mus", slow))))
         slower = entry(found, "mus", "sysbench", "rate")
         self.assertEqual((slower["ratio_to_eevdf"], slower["higher_is_better"], document.lines(found)[2][-1]), (0.8, True, "worse"))
 

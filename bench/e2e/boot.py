@@ -38,8 +38,9 @@ def vm_command(options):
     }
     runs = options.rounds * len(options.benchmarks) * len(options.commands)
     timeout = (120 + runs * (60 + options.seconds)) * (5 if options.virtual_time else 1)
+    tools = dict.fromkeys(figures.TOOLS[name] for name in options.benchmarks if name != "wakeup")
     command = [str(PROJECT / "tools" / "vm" / "run"), "--kernel", options.kernel, "--cpus", str(options.cpus),
-               "--timeout", str(timeout), "--tools", ",".join(dict.fromkeys(figures.TOOLS[name] for name in options.benchmarks if name != "wakeup")),
+               "--timeout", str(timeout), "--tools", ",".join(tools),
                "--add", f"{PROJECT}/tools/guest/scheduler.sh:/root/scheduler.sh",
                "--add", f"{HERE}/guest.sh:/usr/local/bin/guest.sh"]
     if "wakeup" in options.benchmarks:

@@ -12,7 +12,8 @@
 #   @@ log LINE                           after a failure: all that the scheduler said, the kernel's dump included
 #   @@ end STATUS                         0: benchmark and scheduler were well; else what failed is on stderr
 #
-# Settings come in the environment: ROUNDS, SCHEDULERS, BENCHMARKS, REPEAT, PIPE_LOOPS, SECONDS_EACH, and COMMAND_<scheduler> for each but eevdf.
+# Settings come in the environment: ROUNDS, SCHEDULERS, BENCHMARKS, REPEAT, PIPE_LOOPS, SECONDS_EACH, and
+# COMMAND_<scheduler> for each but eevdf.
 . /root/scheduler.sh
 
 CPUS=$(nproc)

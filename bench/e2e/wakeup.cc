@@ -22,9 +22,10 @@
 
 namespace {
 
-constexpr const char* kHelp = R"(Messengers wake workers; each worker then thinks (computes) for a while and waits to be woken again. A messenger wakes all
-of its workers that wait, pauses, and looks again; it sleeps while none waits. Measured is the time from just before the
-wake-up call until the worker runs: what a server's request waits for a CPU. Prints percentiles and a histogram.
+constexpr const char* kHelp = R"(Messengers wake workers; each worker then thinks (computes) for a while and waits to be woken again.
+A messenger wakes all of its workers that wait, pauses, and looks again; it sleeps while none waits. Measured is the time
+from just before the wake-up call until the worker runs: what a server's request waits for a CPU. Prints percentiles and
+a histogram.
 
 Think time is CPU time of the worker's own, so that it is work and not a wait.)";
 constexpr const char* kExamples = R"(

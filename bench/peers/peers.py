@@ -60,7 +60,8 @@ def logged(log, argv, **options):
     with open(log, "a", encoding="utf-8") as out:
         done = subprocess.run(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
     if done.returncode:
-        raise Skipped(f"{' '.join(argv[:1])} failed; see {log}")
+        program = argv[len(LOW)] if argv[:len(LOW)] == list(LOW) else argv[0]
+        raise Skipped(f"{program} failed; see {log}")
 
 
 # --- from Debian's package of the kernel's source
@@ -70,7 +71,7 @@ def from_source(name):
     if not kept:
         kept = [build_source() / name]
     if not kept[-1].exists():
-        raise Skipped(f"it was not built; see {kept[-1].parent}/build.log")
+        raise Skipped(f"it could not be built; {kept[-1].parent}/build.log says why, and without that folder it is tried again")
     return kept[-1], f"Linux {kept[-1].parent.name.partition('_')[2]}"
 
 
