@@ -12,7 +12,6 @@ BPF_ALONE = ("held", "fallback")                # a task ran because nobody had 
 TOLERATED_OTHER_WORK = 0.10
 
 
-
 class Metric(NamedTuple):
     name: str
     unit: str
