@@ -33,7 +33,7 @@ figure { margin: .4rem 0 1rem; break-inside: avoid; } tr { break-inside: avoid; 
   body { font-size: 10pt; max-width: none; margin: 0; } .wide { overflow: visible; }
 }
 """
-WIDTH, LEFT, RIGHT = 900, 130, 110
+WIDTH, LEFT, RIGHT = 900, 130, 135
 
 
 def page(found):
