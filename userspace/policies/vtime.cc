@@ -274,6 +274,7 @@ VtimePolicy::TaskEntity* VtimePolicy::first_eligible(Group& group, std::size_t& 
   while (!group.ahead.empty() && !before(now, group.ahead.begin()->vruntime)) {
     Entity& caught_up = *group.ahead.begin();
     caught_up.unlink();
+    caught_up.is_ahead = false;
     group.eligible.insert(caught_up);
   }
   for (Entity& e : group.eligible) {

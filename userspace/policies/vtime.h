@@ -83,6 +83,7 @@ class VtimePolicy final : public Policy {
     Load load = Weight::kDefault * kLoadOne;
     bool is_group = false;
     bool active = false;  ///< runnable or running, or has a descendant that is
+    bool is_ahead = false;  ///< in which of its group's trees it stands, if in one
     Group* parent = nullptr;
     [[nodiscard]] bool in_tree() const { return set_base_hook::is_linked(); }
   };
@@ -145,6 +146,7 @@ class VtimePolicy final : public Policy {
   void place(Entity& entity, bool credited);
   void request(Entity& entity) const;
   static void enqueue(Entity& entity);
+  static void reorder(Entity& entity);
   void insert(Entity& entity);
   static void erase(Entity& entity);
   void activate(Entity& entity);

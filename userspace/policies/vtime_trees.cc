@@ -32,7 +32,7 @@ void VtimePolicy::count(Entity& e, bool in) {
   e.parent->active_load += in ? e.load : -std::uint64_t{e.load};
 }
 
-// Moves an entity that is in no tree in virtual time.
+// Moves an entity in virtual time. In a tree, it is to be put in its place.
 void VtimePolicy::move(Entity& e, Vtime vruntime) {
   if (e.active) count(e, false);
   e.vruntime = vruntime;
@@ -54,8 +54,6 @@ void VtimePolicy::place(Entity& e, bool credited) {
 void VtimePolicy::charge(Entity& entity, Duration run) {
   if (run == Duration::zero()) return;
   for (Entity* e = &entity; e->parent; e = e->parent) {
-    bool queued = e->in_tree();
-    if (queued) e->unlink();
     Vtime amount = cost(run > Duration::zero() ? run : -run, e->load), now = clock(*e->parent);
     Vtime to = run > Duration::zero() ? e->vruntime + amount : e->vruntime - amount;
     // What it ran beyond this nobody else wanted: it is not held against it. What it could not have, pinned to a CPU
@@ -65,7 +63,7 @@ void VtimePolicy::charge(Entity& entity, Duration run) {
     if (before(to, now - furthest)) to = now - furthest;
     move(*e, to);
     if (e->is_group && !before(e->vruntime, e->deadline)) request(*e);
-    if (queued) enqueue(*e);
+    if (e->in_tree()) reorder(*e);
   }
 }
 
@@ -109,10 +107,25 @@ void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
 // ---- the trees ------------------------------------------------------------------------------------
 
 void VtimePolicy::enqueue(Entity& e) {
-  if (before(clock(*e.parent), e.vruntime))
+  e.is_ahead = before(clock(*e.parent), e.vruntime);
+  if (e.is_ahead)
     e.parent->ahead.insert(e);
   else
     e.parent->eligible.insert(e);
+}
+
+// Puts an entity that was charged where it stands in a tree back in its place: behind its equals, as one that comes anew. Often it
+// is there already, and the tree is left as it is.
+void VtimePolicy::reorder(Entity& e) {
+  auto in_place = [&e](auto& tree, auto&& earlier) {
+    auto at = tree.iterator_to(e), next = std::next(at);
+    return (next == tree.end() || earlier(e, *next)) && (at == tree.begin() || !earlier(e, *std::prev(at)));
+  };
+  if (e.is_ahead == before(clock(*e.parent), e.vruntime) &&
+      (e.is_ahead ? in_place(e.parent->ahead, ByVruntime{}) : in_place(e.parent->eligible, ByDeadline{})))
+    return;
+  e.unlink();
+  enqueue(e);
 }
 
 void VtimePolicy::insert(Entity& entity) {
