@@ -218,8 +218,8 @@ void Loop::ring() {
   [[maybe_unused]] auto written = ::write(reply_bell_.get(), &one, sizeof(one));
 }
 
-// A higher class has had the CPU for so long that nothing should be decided for it: the others share what is left.
-bool Loop::gone(std::size_t cpu) {
+// A higher class has had the CPU for so long that the others should share what is left.
+bool Loop::taken(std::size_t cpu) {
   if (!shared_word(kernel_.shared().cpus[cpu].taken).load(std::memory_order_relaxed)) {
     taken_since_[cpu] = Time{};
     return false;
@@ -235,7 +235,8 @@ PolicyDriver::Queues Loop::queues() {
     queued += shared_word(shared.shards[i].queued_count).load(std::memory_order_relaxed);
   std::size_t n = std::min<std::size_t>(shared.cpu_count, cpus_.size());
   for (std::size_t i = 0; i < n; ++i) {
-    cpus_[i].online = shared_word(shared.cpus[i].online).load(std::memory_order_relaxed) != 0 && !gone(i);
+    cpus_[i].online = shared_word(shared.cpus[i].online).load(std::memory_order_relaxed) != 0;
+    cpus_[i].taken = taken(i);
     cpus_[i].queued = shared_word(shared.cpus[i].queued_count).load(std::memory_order_relaxed);
   }
   return {.shared = static_cast<std::uint32_t>(queued), .cpus = {cpus_.data(), n}};

@@ -69,7 +69,7 @@ class Loop {
   void answer(const Reply& reply);
   void ring();
   void publish();
-  [[nodiscard]] bool gone(std::size_t cpu);
+  [[nodiscard]] bool taken(std::size_t cpu);
   [[nodiscard]] PolicyDriver::Queues queues();
 
   KernelHalf& kernel_;

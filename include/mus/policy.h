@@ -37,13 +37,14 @@ struct Decision {
 /// What a policy can see of a CPU when it decides. May be some microseconds old.
 struct CpuView {
   bool online = false;
+  bool taken = false;        ///< a real-time task keeps it: who may run nowhere else waits there, others need not
   std::uint32_t queued = 0;  ///< slices decided for this CPU that have not begun, this round's included
 };
 
 /// What a policy is told before it is asked to decide.
 struct Room {
   std::span<const CpuView> cpus;  ///< by CPU number
-  std::uint32_t online = 1;       ///< CPUs on line
+  std::uint32_t online = 1;       ///< CPUs on line that are not taken
   std::uint32_t queued = 0;       ///< slices decided for any CPU that have not begun, this round's included
 };
 

@@ -27,10 +27,6 @@ T read(const T& word) {
 
 static_assert(sizeof(mus_counters) % sizeof(std::uint64_t) == 0, "added up as an array of words");
 
-}  // namespace
-
-namespace {
-
 Totals read_once(const mus_shared& shared) {
   Totals totals;
   auto* sum = reinterpret_cast<std::uint64_t*>(&totals.counters);

@@ -368,7 +368,7 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
   for (std::size_t i = 0; i < n; ++i) {
     cpus_[i] = queues.cpus[i];
     cpus_[i].queued += going_on_at_[i];
-    online_ += cpus_[i].online;
+    online_ += cpus_[i].online && !cpus_[i].taken;
   }
   online_ = std::max(1u, online_);
   Duration ahead = average_run_ * queues.shared + ahead_.horizon * going_on_;

@@ -196,6 +196,18 @@ TEST_F(Deciding, OfflineCpusNeedNoFeeding) {
   EXPECT_EQ(decide().size(), 2u);
 }
 
+// Else those who may run nowhere else would fill the queue of those who may.
+TEST_F(Deciding, ATakenCpuNeedsNoFeedingButKeepsItsOwn) {
+  policy.spoil = [](Decision& d) {
+    d.slice = 100ms;
+    if (raw(d.task->pid) == 1) d.cpu = Cpu{1};
+  };
+  cpus = {{.online = true}, {.online = true, .taken = true}};
+  wait(1, 10);
+  EXPECT_THAT(decide(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(ring[0].target, 1);
+}
+
 TEST_F(Deciding, AFullRingKeepsTheDecisionAndSendsItFirst) {
   wait(1, 3);
   EXPECT_THAT(decide(0, 1), ElementsAre(1));

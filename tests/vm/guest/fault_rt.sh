@@ -21,5 +21,23 @@ cat /tmp/heartbeat
 row "a real-time task takes CPU $last for $seconds s, beside a machine without that CPU"
 still_enabled "a real-time task took CPU $last"
 [ "$LONGEST" -le 1200 ] || fail "somebody waited for $LONGEST ms" # longest-wait-ms of vtime, and some
+# Who may run nowhere else waits for that CPU, and keeps userspace from nothing.
+cgroup stuck
+cgroup free
+spinners stuck 4 $last
+spinners free $((CPUS + 1))
+sleep 0.5
+taskset -c $last chrt -f 50 sh -c 'while :; do :; done' &
+hog=$!
+sleep 1
+decided=$(status_field decided) held=$(status_field held)
+sleep 2
+decided=$(($(status_field decided) - decided)) held=$(($(status_field held) - held))
+kill -9 $hog
+wait $hog 2>/dev/null
+say "beside tasks that wait for the taken CPU, in 2 s: $decided runs decided, $held not"
+[ $decided -gt $((20 * held + 50)) ] || fail "userspace decides on too few: $decided, and $held not"
+kill_cgroup stuck
+kill_cgroup free
 mus_stop
 no_stall
