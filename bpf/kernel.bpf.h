@@ -72,10 +72,15 @@ struct task_struct {
 	const struct cpumask *cpus_ptr;
 	unsigned short migration_disabled;
 	int on_cpu;
+	int prio;
 	int pid;
 	int tgid;
 	char comm[16];
 	struct css_set *cgroups;
+};
+
+struct rq {
+	struct task_struct *curr;
 };
 
 struct scx_init_task_args {
@@ -182,9 +187,11 @@ enum scx_dsq_id_flags {
 
 #define PF_EXITING 0x00000004 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000
+#define MAX_RT_PRIO 100 /* include/linux/sched/prio.h: task_struct::prio of the classes above ours is less */
 
 #ifndef EBUSY
 #define ENOENT 2
+#define ESRCH 3
 #define ENOMEM 12
 #define EBUSY 16
 #define EINVAL 22
@@ -244,6 +251,7 @@ u32 scx_bpf_reenqueue_local(void) __ksym __weak;
 u64 scx_bpf_now(void) __ksym __weak;
 u32 scx_bpf_nr_cpu_ids(void) __ksym __weak;
 extern const void __cpu_active_mask __ksym __weak;
+extern const struct rq runqueues __ksym __weak;
 
 /* The scheduler clock: cheap, because the kernel has read it already when it calls us. */
 static __always_inline u64 now_ns(void)

@@ -51,6 +51,19 @@ int mus_hello(struct mus_call *call)
 	return 0;
 }
 
+/* Whether userspace was told of the task and not of its end: -ESRCH if not. For when events were lost. */
+SEC("syscall")
+int mus_find_task(struct mus_call *call)
+{
+	struct task_struct *p = bpf_task_from_pid(call->pid);
+	struct task_ctx *t = p ? task_ctx(p) : NULL;
+
+	call->result = t && t->flags & MUS_TASK_KNOWN ? 0 : -ESRCH;
+	if (p)
+		bpf_task_release(p);
+	return 0;
+}
+
 /* Says what share a cgroup has in the fallback order. */
 SEC("syscall")
 int mus_set_effective_weight(struct mus_call *call)
@@ -233,6 +246,7 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 	count(exited);
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
+	clear_flag(t, MUS_TASK_KNOWN);
 }
 
 /*

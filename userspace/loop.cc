@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
-constexpr int kChaosWaitMs = 1;      // decisions are held back on purpose
+constexpr int kSoonWaitMs = 1;       // decisions are held back on purpose, or lost events are to be made up for
 constexpr Duration kPublishEvery = 250ms;
 constexpr Duration kOnItsWay = 5ms;  // ops.enqueue takes microseconds
 constexpr Duration kTakenFor = 20ms;  // by real-time tasks: brief ones are not worth working out all shares again
@@ -39,6 +39,7 @@ Loop::Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosP
       written_(kSnapshots),
       blank_(kSnapshots),
       written_token_(written_) {
+  driver.look_up_in(kernel);
   if (chaos.any()) chaos_.emplace(chaos, std::random_device{}());
   for (auto& snapshot : snapshot_storage_) {
     snapshot = std::make_unique<Snapshot>();
@@ -55,21 +56,34 @@ Result<void> Loop::prepare() {
   if (!decisions) return std::unexpected(decisions.error());
   events_ = std::move(*events);
   decisions_ = std::move(*decisions);
+  make_thread();
   return {};
 }
 
-void Loop::start() {
+// Its stack is locked memory, all of it: on a slow machine that alone takes longer than a slice.
+void Loop::make_thread() {
   stopping_ = false;
   thread_ = std::jthread([this] {
     ::pthread_setname_np(::pthread_self(), "mus-scheduler");
-    run();
+    begun_.wait(false);
+    if (!stopping_) run();
   });
 }
 
+void Loop::start() {
+  if (!thread_.joinable()) make_thread();
+  begun_ = true;
+  begun_.notify_one();
+}
+
 void Loop::stop() {
+  if (!thread_.joinable()) return;
   stopping_ = true;
+  begun_ = true;
+  begun_.notify_one();
   if (events_) events_->wake();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
+  begun_ = false;
 }
 
 bool Loop::post(const Command& command) {
@@ -101,14 +115,19 @@ const Snapshot* Loop::snapshot() {
 
 void Loop::run() {
   mus_shared& shared = kernel_.shared();
-  while (!stopping_) {
-    bool more = pass();
+  std::uint64_t former = shared_word(shared.looked_ns).load(std::memory_order_relaxed);
+  bool more = pass();
+  if (former) {
+    driver_.set_now(kernel_.commit());
+    shared_word(shared.daemon.gap_ns).store(to_ns(driver_.now()) - former, std::memory_order_relaxed);
+  }
+  for (; !stopping_; more = pass()) {
     if (more || shared_word(shared.asked_ns).load(std::memory_order_acquire)) continue;
     bool held = driver_.waiting() != 0;
     for (std::uint32_t i = 0; !held && i < shared.shard_count; ++i)
       held = shared_word(shared.shards[i].held_count).load(std::memory_order_relaxed) != 0;
-    bool soon = chaos_ && chaos_->holds_back();
-    events_->wait(soon ? kChaosWaitMs : held || resync_again_ ? kHeldWaitMs : kIdleWaitMs);
+    bool soon = catching_up_ || (chaos_ && chaos_->holds_back());
+    events_->wait(soon ? kSoonWaitMs : held || resync_again_ ? kHeldWaitMs : kIdleWaitMs);
   }
 }
 
@@ -126,6 +145,9 @@ bool Loop::pass() {
   if (wants_resync()) {
     kernel_.resync();
     drained += events_->drain();
+  } else if (catching_up_ && drained < EventReader::kAtOnce && !driver_.catch_up()) {
+    catching_up_ = false;
+    published_ = {};  // there may be no event for long that would have it published
   }
   if (chaos_) do_harm();
   if (send_decisions()) driver_.set_now(kernel_.commit());
@@ -133,7 +155,7 @@ bool Loop::pass() {
 
   ++passes_;
   if (driver_.now() - published_ >= kPublishEvery) publish();
-  return drained == EventReader::kAtOnce;
+  return drained >= EventReader::kAtOnce;
 }
 
 std::size_t Loop::send_decisions() {
@@ -162,6 +184,8 @@ void Loop::count_stall(std::uint64_t asked) {
 bool Loop::wants_resync() {
   if (shared_word(kernel_.shared().resync_wanted).exchange(0)) {
     resync_again_ = std::chrono::steady_clock::now() + kOnItsWay;
+    driver_.catch_up_from_start();
+    catching_up_ = true;
     return true;
   }
   if (!resync_again_ || std::chrono::steady_clock::now() < *resync_again_) return false;

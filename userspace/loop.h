@@ -36,7 +36,7 @@ class Loop {
   Loop(KernelHalf& kernel, PolicyDriver& driver, Policy& spare, const ChaosPlan& chaos = {});
   ~Loop();
 
-  /// Opens the rings, in locked memory: takes a while, and is done before anybody waits for us. Changes nothing.
+  /// Opens the rings and makes the thread, in locked memory: takes a while, and is done before anybody waits for us. Changes nothing.
   [[nodiscard]] Result<void> prepare();
   void start();
   /// It may be started again.
@@ -56,6 +56,7 @@ class Loop {
   static constexpr std::size_t kCommands = 1024;
   static constexpr std::size_t kSnapshots = 4;
 
+  void make_thread();
   void run();
   bool pass();
   std::size_t send_decisions();
@@ -92,10 +93,11 @@ class Loop {
   std::array<CpuView, MUS_MAX_CPUS> cpus_{};
   std::array<Time, MUS_MAX_CPUS> taken_since_{};  ///< CPUs that a higher class has, as seen here first
   std::optional<std::chrono::steady_clock::time_point> resync_again_;
+  bool catching_up_ = false;
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;
   Time published_{};
-  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> begun_ = false, stopping_ = false;
   std::jthread thread_;
 };
 

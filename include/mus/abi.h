@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 3u
+#define MUS_ABI_VERSION 4u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -272,7 +272,8 @@ struct mus_daemon {
 	__u64 stall_longest_ns;
 	__s32 replaced_by;      /* thread group, in the root PID namespace, that asks the daemon to hand over; 0: none */
 	__u32 reserved;
-	__u64 reserved_more[3];
+	__u64 gap_ns;           /* when one last took over: from the former's last look until this one's first decisions are applied */
+	__u64 reserved_more[2];
 	char version[64];       /* of the daemon; ends with 0 */
 };
 
@@ -317,7 +318,7 @@ struct mus_shared {
 
 /* Input and output of the SYSCALL programs (ctx_in). */
 struct mus_call {
-	__s32 pid;         /* hello: out, the caller's thread group in the root PID namespace */
+	__s32 pid;         /* hello: out, the caller's thread group in the root PID namespace; find_task: in */
 	__s32 result;      /* out: 0 or -errno; commit, resync: how many decisions or events */
 	__u64 now_ns;      /* out: the scheduler clock */
 	__u64 cgroup_id;   /* set_weight: in */
@@ -406,6 +407,7 @@ MUS_ASSERT_AT(mus_exit, message, 144);
 
 MUS_ASSERT(sizeof(struct mus_daemon) == 128);
 MUS_ASSERT_AT(mus_daemon, replaced_by, 32);
+MUS_ASSERT_AT(mus_daemon, gap_ns, 40);
 MUS_ASSERT_AT(mus_daemon, version, 64);
 
 MUS_ASSERT(sizeof(struct mus_abi_info) == 24);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -42,6 +43,8 @@ constexpr std::size_t index(Cpu c) { return static_cast<std::size_t>(c); }
 struct Weight {
   static constexpr std::uint32_t kMin = 1, kDefault = 100, kMax = 10000;
   std::uint32_t value = kDefault;
+  /// The nearest weight that there is.
+  [[nodiscard]] static Weight nearest(std::uint32_t value) { return {std::clamp(value, kMin, kMax)}; }
   auto operator<=>(const Weight&) const = default;
 };
 

@@ -15,20 +15,26 @@ constexpr Duration kResumeMin = 100us;  // MUS_RESUME_MIN_NS in bpf/enqueue.bpf.
 FakeKernel::FakeKernel(PolicyDriver& driver, const KernelSpec& spec)
     : driver_(driver), spec_(spec), random_(spec.seed), cpus_(spec.cpus), views_(spec.cpus) {
   for (unsigned i = 0; i < spec.cpus; ++i) cpus_[i].id = static_cast<int>(i);
+  driver.look_up_in(*this);
   add_cgroup(1, 0);
 }
 
 // ---- what the test does to the machine ----------------------------------------------------------------
 
 void FakeKernel::add_cgroup(std::uint64_t id, std::uint64_t parent, std::uint32_t weight) {
+  cgroups_[id] = {.parent = CgroupId{parent}, .weight = weight};
   post({.kind = MUS_EVENT_CGROUP_NEW, .cgroup_id = id, .weight = weight, .arg = parent});
 }
 
 void FakeKernel::set_cgroup_weight(std::uint64_t id, std::uint32_t weight) {
+  cgroups_[id].weight = weight;
   post({.kind = MUS_EVENT_CGROUP_WEIGHT, .cgroup_id = id, .weight = weight});
 }
 
-void FakeKernel::remove_cgroup(std::uint64_t id) { post({.kind = MUS_EVENT_CGROUP_GONE, .cgroup_id = id}); }
+void FakeKernel::remove_cgroup(std::uint64_t id) {
+  cgroups_.erase(id);
+  post({.kind = MUS_EVENT_CGROUP_GONE, .cgroup_id = id});
+}
 
 int FakeKernel::spawn(const TaskSpec& spec) {
   int pid = next_pid_++;

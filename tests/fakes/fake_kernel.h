@@ -15,6 +15,7 @@
 #include <mus/abi.h>
 #include <mus/units.h>
 
+#include "core/kernel_facts.h"
 #include "core/policy_driver.h"
 #include "machine.h"
 
@@ -39,7 +40,7 @@ struct KernelSpec {
 /// It checks itself all the time; see violations().
 /// Shape:   up to 64 CPUs.
 /// Owner:   the test; the driver must outlive it.
-class FakeKernel final : public Machine {
+class FakeKernel final : public Machine, public KernelFacts {
  public:
   FakeKernel(PolicyDriver& driver, const KernelSpec& spec);
 
@@ -53,12 +54,16 @@ class FakeKernel final : public Machine {
   void set_allowed(int pid, std::uint64_t cpus);
   void move(int pid, std::uint64_t cgroup);
   void set_online(unsigned cpu, bool online);
-  void lose_events(std::size_t count) { to_lose_ += count; }  ///< as if the ring were full
+  void lose_events(std::size_t count) { to_lose_ += count; }  ///< as if the ring were full, whatever they are about
   void set_userspace(bool alive) { alive_ = alive; }
   void want_resync() { resync_wanted_ = true, ask(); }
   void apply(const mus_decision& decision);  ///< one that the driver did not make
   void apply_record(std::span<const std::byte> record);  ///< the same, as it lies in the decision ring
   void run_for(Duration time) override;
+
+  // ---- what it says when it is asked
+  [[nodiscard]] bool has_task(Pid pid) override;
+  [[nodiscard]] std::optional<CgroupFacts> cgroup(CgroupId id) override;
 
   // ---- what came of it
   [[nodiscard]] Time now() const override { return now_; }
@@ -175,6 +180,7 @@ class FakeKernel final : public Machine {
   std::mt19937_64 random_;
   Time now_ = Time{1s};
   std::map<int, FakeTask> tasks_;
+  std::map<std::uint64_t, CgroupFacts> cgroups_;
   std::vector<FakeCpu> cpus_;
   std::vector<CpuView> views_;
   std::deque<FakeTask*> held_;  // in the order in which they came: nothing here depends on the fallback order

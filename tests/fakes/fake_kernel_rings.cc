@@ -23,7 +23,7 @@ bool FakeKernel::wanted(mus_event_kind kind) const {
 bool FakeKernel::post(mus_event event) {
   event.now_ns = to_ns(now_);
   bool about_task = event.pid != 0;
-  if (events_.size() >= spec_.event_room || (about_task && to_lose_)) {
+  if (events_.size() >= spec_.event_room || to_lose_) {
     to_lose_ -= to_lose_ ? 1 : 0;
     ++counters_.events_lost;
     resync_wanted_ = true;
@@ -62,6 +62,16 @@ bool FakeKernel::post_task(mus_event_kind kind, std::uint32_t flags, FakeTask& t
   return true;
 }
 
+bool FakeKernel::has_task(Pid pid) {
+  auto it = tasks_.find(raw(pid));
+  return it != tasks_.end() && it->second.where != Where::kGone && it->second.known;
+}
+
+std::optional<KernelFacts::CgroupFacts> FakeKernel::cgroup(CgroupId id) {
+  auto it = cgroups_.find(raw(id));
+  return it == cgroups_.end() ? std::nullopt : std::optional(it->second);
+}
+
 // ---- userspace has its turn ---------------------------------------------------------------------------
 
 void FakeKernel::deliver() {
@@ -94,6 +104,9 @@ void FakeKernel::pump() {
     resync_wanted_ = false;
     resync();
     deliver();
+    driver_.catch_up_from_start();
+    while (driver_.catch_up()) {
+    }
   }
   driver_.set_now(now_);
   for (bool full = true; full;) {

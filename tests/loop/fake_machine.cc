@@ -25,14 +25,14 @@ std::uint64_t FakeMachine::clock_ns() {
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
-FakeMachine::FakeMachine() : bell_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), tasks_(kTasks) {
+FakeMachine::FakeMachine() : bell_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), tasks_(kTasks), alive_(kTasks) {
   machine = this;
   shared.cpu_count = kCpus;
   shared.shard_count = 1;
   for (std::uint32_t cpu = 0; cpu < kCpus; ++cpu) shared.cpus[cpu].online = 1;
   std::string daemon;
   kernel_ = std::move(*KernelHalf::open(*Pins::open_folder("/", false), daemon));  // nothing of either is looked at
-  for (int i = 0; i < kTasks; ++i) tasks_[static_cast<std::size_t>(i)].pid = kTasks + i;
+  for (int i = 0; i < kTasks; ++i) tasks_[static_cast<std::size_t>(i)].pid = alive_[static_cast<std::size_t>(i)] = kTasks + i;
 }
 
 FakeMachine::~FakeMachine() {
@@ -74,9 +74,9 @@ void FakeMachine::anything() {
   FakeTask& task = any_task();
   switch (below(16)) {
     case 0: task.weight = 1 + below(MUS_WEIGHT_MAX); return post(MUS_EVENT_WEIGHT, 0, task);
-    case 1: task.cgroup = below(4) ? groups_[below(kGroups)] : 1; return post(MUS_EVENT_CGROUP, 0, task);
+    case 1: task.cgroup = below(4) ? groups_[below(kGroups)].load() : 1; return post(MUS_EVENT_CGROUP, 0, task);
     case 2: {  // one goes, another comes; those who were in it are where the kernel puts them
-      std::uint64_t& group = groups_[below(kGroups)];
+      auto& group = groups_[below(kGroups)];
       for (FakeTask& member : tasks_)
         if (member.cgroup == group) member.cgroup = 1, post(MUS_EVENT_CGROUP, 0, member);
       post_group(MUS_EVENT_CGROUP_GONE, group, 0);
@@ -107,10 +107,14 @@ void FakeMachine::obey(const mus_decision& d) {
   std::uint64_t ran = 1 + random_() % d.slice_ns;
   if (settling_ || below(3) == 0) return post(MUS_EVENT_SLEEP, 0, task, ran);
   if (below(10) == 0) {
-    post(MUS_EVENT_EXIT, 0, task, ran);
+    bool lost = below(20) == 0;
+    if (!lost) post(MUS_EVENT_EXIT, 0, task, ran);
     ++exits_;
+    exits_lost_ += lost;
     std::int32_t next = task.pid < 1'000'000 ? task.pid + kTasks : kTasks + task.pid % kTasks;
     task = {.pid = next};
+    alive_[static_cast<std::size_t>(next) % kTasks] = next;
+    if (lost) word(shared.resync_wanted).store(1);
     return hold(task, MUS_EVENT_NEW_TASK, 0);
   }
   if (below(20) == 0) return post(MUS_EVENT_REFUSED, 0, task), hold(task, 0, ran);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <random>
@@ -61,6 +62,7 @@ class FakeMachine {
   [[nodiscard]] std::uint64_t decided() const { return decided_; }
   [[nodiscard]] std::uint64_t refused() const { return refused_; }  ///< decisions that make no sense
   [[nodiscard]] std::uint64_t exits() const { return exits_; }
+  [[nodiscard]] std::uint64_t exits_lost() const { return exits_lost_; }  ///< of them, those of which no event told
   [[nodiscard]] std::uint64_t groups_made() const { return groups_made_; }
 
   // The scheduler thread's.
@@ -70,6 +72,8 @@ class FakeMachine {
   std::atomic<bool> resync_asked = false;
   [[nodiscard]] static std::uint64_t clock_ns();
   [[nodiscard]] int bell() const { return bell_.get(); }
+  [[nodiscard]] bool has_task(std::int32_t pid) const { return alive_[static_cast<std::size_t>(pid) % kTasks] == pid; }
+  [[nodiscard]] bool has_cgroup(std::uint64_t id) const { return id == 1 || std::ranges::any_of(groups_, [id](const auto& known) { return known == id; }); }
 
  private:
   struct FakeTask {
@@ -92,11 +96,12 @@ class FakeMachine {
   std::unique_ptr<KernelHalf> kernel_;
   Fd bell_;
   std::vector<FakeTask> tasks_;                  // by pid modulo kTasks
-  std::array<std::uint64_t, kGroups> groups_{};  // their ids
+  std::array<std::atomic<std::uint64_t>, kGroups> groups_{};  // their ids
+  std::vector<std::atomic<std::int32_t>> alive_;               // pids, as tasks_
   std::mt19937_64 random_{1};
   std::uint64_t next_group_ = 100;
   std::size_t held_ = 0;
-  std::atomic<std::uint64_t> decided_ = 0, refused_ = 0, exits_ = 0, groups_made_ = 0;
+  std::atomic<std::uint64_t> decided_ = 0, refused_ = 0, exits_ = 0, exits_lost_ = 0, groups_made_ = 0;
   std::atomic<bool> settling_ = false, settled_ = false, stopping_ = false;
   std::jthread thread_;
 };

@@ -34,6 +34,11 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins&, std::string&) 
 
 Time KernelHalf::commit() { return time_from_ns(FakeMachine::clock_ns()); }
 void KernelHalf::resync() { FakeMachine::here().resync_asked = true; }
+bool KernelHalf::has_task(Pid pid) { return FakeMachine::here().has_task(raw(pid)); }
+std::optional<KernelFacts::CgroupFacts> KernelHalf::cgroup(CgroupId id) {
+  if (!FakeMachine::here().has_cgroup(raw(id))) return {};
+  return CgroupFacts{.parent = CgroupId{raw(id) == 1 ? 0u : 1u}};
+}
 
 Result<std::unique_ptr<EventReader>> EventReader::open(int, PolicyDriver& driver) {
   std::unique_ptr<EventReader> reader(new EventReader(driver));

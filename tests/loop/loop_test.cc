@@ -63,6 +63,7 @@ class Controller {
       EXPECT_FALSE(s->policy.empty());
       passes_ = s->passes;
       decisions_ = s->driver.decisions;
+      tasks_ = s->tasks;
       ++snapshots_;
     }
   }
@@ -80,6 +81,15 @@ class Controller {
     }
     EXPECT_EQ(answered_, tickets_);
   }
+  /// False: userspace knows of more or less than `count` for long.
+  [[nodiscard]] bool await_tasks(std::size_t count) {
+    for (int tries = 0; tries < kPatienceSec * 1000; ++tries) {
+      look();
+      if (tasks_ == count) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }
   [[nodiscard]] std::uint64_t snapshots() const { return snapshots_; }
   [[nodiscard]] std::size_t policies() const { return policies_.size(); }
@@ -92,6 +102,7 @@ class Controller {
   Loop& loop_;
   std::map<Policy*, std::unique_ptr<Policy>> policies_;
   std::mt19937_64 random_{2};
+  std::size_t tasks_ = 0;
   std::uint64_t tickets_ = 0, answered_ = 0, passes_ = 0, decisions_ = 0, snapshots_ = 0;
 };
 
@@ -126,12 +137,14 @@ TEST_P(LoopThreads, CommandsRepliesAndSnapshotsCross) {
   control.look_for(std::chrono::milliseconds(300), [&] { control.post_weight(); });
   control.await_answers();
   EXPECT_TRUE(machine.settle(kPatienceSec)) << "somebody who waits is never decided on";
+  EXPECT_TRUE(control.await_tasks(FakeMachine::kTasks)) << "those who are gone are forgotten, whoever told of it";
   loop.stop();
   EXPECT_GT(control.answered(), 50u);
   EXPECT_GT(control.snapshots(), 1u);
   EXPECT_EQ(control.policies(), 2u) << "the one that decides, and the one before it";
   EXPECT_GT(machine.decided(), std::uint64_t{FakeMachine::kTasks});
   EXPECT_EQ(machine.refused(), 0u);
+  EXPECT_GT(machine.exits_lost(), 10u);
   EXPECT_EQ(driver.waiting(), 0u);
   EXPECT_EQ(driver.counters().bad_events + driver.counters().bad_decisions + driver.counters().thrown + driver.counters().shed, 0u);
 }

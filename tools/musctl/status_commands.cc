@@ -33,12 +33,13 @@ std::string numbers(const Json& object, std::initializer_list<const char*> names
   return text.empty() ? "none" : text;
 }
 
-/// "pinned, adopted 2 times, ends itself after 60 s without a daemon"
+/// "pinned, adopted 2 times (last after 1.2 ms), without a daemon it ends itself after 60 s without a daemon"
 std::string kernel_half_text(const Json& half) {
   if (!is_true(half, "pinned")) return "not pinned: it ends with the daemon";
   auto adopted = count(half, "adopted");
+  std::string gap = adopted ? " (last after " + duration_text(number_or(half, "gap_ms", 0) / 1000) + ")" : "";
   double orphan_s = number_or(half, "orphan_s", 0);
-  return "pinned, adopted " + grouped(adopted) + (adopted == 1 ? " time" : " times") + ", without a daemon it " +
+  return "pinned, adopted " + grouped(adopted) + (adopted == 1 ? " time" : " times") + gap + ", without a daemon it " +
          (orphan_s > 0 ? "ends itself after " + duration_text(orphan_s) : "goes on for ever");
 }
 

@@ -43,6 +43,12 @@ class CgroupTree {
   bool set_override(CgroupId id, std::uint32_t weight);
 
   [[nodiscard]] std::size_t size() const { return set_.size(); }
+  [[nodiscard]] std::size_t slots() const { return cgroups_.size(); }
+  /// The cgroup in a slot; null: it is free.
+  [[nodiscard]] Cgroup* at(std::size_t slot) {
+    Cgroup& cgroup = cgroups_[slot];
+    return cgroup.boost::intrusive::unordered_set_base_hook<>::is_linked() ? &cgroup : nullptr;
+  }
 
   /// Parents before children.
   template <typename F>

@@ -154,6 +154,7 @@ Outcome Commands::status(Moment now) {
               {"kernel_half",
                {{"pinned", port_.pinned()},
                 {"adopted", sample.totals.adopted},
+                {"gap_ms", tenths(std::chrono::duration<double, std::milli>(sample.totals.gap).count())},
                 {"orphan_s", tenths(std::chrono::duration<double>(sample.totals.orphan).count())}}},
               {"stalls",
                {{"count", c.stalls},

@@ -168,10 +168,10 @@ int run_daemon(const Options& given) {
   if (auto prepared = loop.prepare(); !prepared) return report(prepared.error());
   auto taken = succession.take_over([&](const mus_event& event) { driver.on_event(event); });
   if (!taken) return report(taken.error());
-  Compaction compaction;
-  if (!compaction.note().empty()) std::fprintf(stderr, "mus-userland: %s\n", compaction.note().c_str());
   if (succession.kind() != Succession::Kind::kLoaded) driver.begin_after_another(kernel.commit());
   loop.start();
+  Compaction compaction;
+  if (!compaction.note().empty()) std::fprintf(stderr, "mus-userland: %s\n", compaction.note().c_str());
   if (auto started = control.start(); !started) return report(started.error());
   if (auto settled = succession.settle(); !settled) return report(settled.error());
   if (!taken->empty()) std::fprintf(stderr, "mus-userland: %s\n", taken->c_str());

@@ -48,6 +48,7 @@ Totals read_once(const mus_shared& shared) {
   std::uint64_t asked = read(shared.asked_ns);
   totals.stalled = asked && read(shared.stalled_ns) == asked;
   totals.adopted = read(shared.daemon.adopted);
+  totals.gap = Duration{static_cast<Duration::rep>(read(shared.daemon.gap_ns))};
   totals.stall_total = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_total_ns))};
   totals.stall_longest = Duration{static_cast<Duration::rep>(read(shared.daemon.stall_longest_ns))};
   totals.orphan = Duration{static_cast<Duration::rep>(read(shared.orphan_ns))};

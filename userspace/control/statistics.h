@@ -24,6 +24,7 @@ struct Totals {
   /// nearest to 0, since tasks move while they are counted.
   std::int64_t unaccounted = 0;
   std::uint64_t adopted = 0;  ///< times that a daemon took over
+  Duration gap{};             ///< for how long nobody decided when one did last; 0: it has had one daemon only
   Duration stall_total{}, stall_longest{};  ///< that are over; the kernel half went on alone
   Duration orphan{};          ///< without a daemon it ends itself after this long; 0: never
   bool stalled = false;      ///< userspace has been asked and has not looked for the stall bound

@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::size_t kRefreshAtOnce = 256;
 constexpr Duration kUnknownRun = 1ms;  // expected of a task that has not slept yet
-constexpr Duration kFurthest{MUS_ORDER_SPAN_NS};
-constexpr std::uint64_t kUrgentOrder = 1;  // as early as the kernel half takes it
-constexpr double kMostRate = double{MUS_STANDING_RATE_MAX} / MUS_STANDING_RATE_ONE;
-constexpr std::uint32_t kPatience = 64;  // bad decisions in a row before the policy is given up
-
-Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
-
 constexpr std::uint64_t kLatestNs = std::uint64_t{1} << 62;  // differences of times up to this are Durations
 
 bool in_range(const mus_event& e) {
@@ -24,8 +17,6 @@ bool in_range(const mus_event& e) {
          (e.affinity != MUS_AFFINITY_ONE || is_cpu(e.allowed_cpu)) && e.now_ns <= kLatestNs && e.wake_ns <= kLatestNs &&
          e.sleep_ns <= kLatestNs;
 }
-
-Weight clamp_weight(std::uint32_t weight) { return {std::clamp(weight, Weight::kMin, Weight::kMax)}; }
 
 }  // namespace
 
@@ -73,13 +64,13 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
         cgroups_.name_root(id);
         return;
       }
-      Cgroup* parent = cgroups_.find(CgroupId{event.arg});
+      Cgroup* parent = find_or_learn(CgroupId{event.arg});
       if (cgroup) {  // learned from a task of it before
-        cgroup->kernel_weight = clamp_weight(event.weight);
+        cgroup->kernel_weight = Weight::nearest(event.weight);
         changed(*cgroup, CgroupChange::kWeight);
         return;
       }
-      Cgroup& added = cgroups_.add(id, parent ? *parent : cgroups_.root(), clamp_weight(event.weight));
+      Cgroup& added = cgroups_.add(id, parent ? *parent : cgroups_.root(), Weight::nearest(event.weight));
       if (added.id == id) changed(added, CgroupChange::kAdded);
       return;
     }
@@ -98,6 +89,7 @@ void PolicyDriver::on_cgroup_event(const mus_event& event) {
 
 void PolicyDriver::on_task_event(const mus_event& event) {
   bool makes = event.kind == MUS_EVENT_RUNNABLE || event.kind == MUS_EVENT_RUNNING;
+  if (Task* former = makes && event.flags & MUS_EVENT_NEW_TASK ? tasks_.find(Pid{event.pid}) : nullptr) forget(*former);  // its EXIT was lost
   Task* task = makes ? tasks_.find_or_create(Pid{event.pid}) : tasks_.find(Pid{event.pid});
   if (!task) {
     if (makes) ++counters_.shed;
@@ -107,7 +99,7 @@ void PolicyDriver::on_task_event(const mus_event& event) {
     task->tgid = Pid{event.tgid};
     task->kernel_thread = event.flags & MUS_EVENT_KTHREAD;
     task->expected_run = kUnknownRun;
-    task->weight = clamp_weight(event.weight);
+    task->weight = Weight::nearest(event.weight);
     task->affinity = static_cast<Affinity>(event.affinity);
     task->allowed_cpu = Cpu{event.allowed_cpu};
     move_to_cgroup(*task, CgroupId{event.cgroup_id});
@@ -118,7 +110,7 @@ void PolicyDriver::on_task_event(const mus_event& event) {
   task->allowed_cpu = Cpu{event.allowed_cpu};
   if (task->cgroup->id != CgroupId{event.cgroup_id})
     move_to_cgroup(*task, CgroupId{event.cgroup_id});
-  if (auto weight = clamp_weight(event.weight); task->weight != weight) {
+  if (auto weight = Weight::nearest(event.weight); task->weight != weight) {
     task->weight = weight;
     ask([&] { policy_->task_changed(*task, Change::kWeight, nullptr, now_); });
   }
@@ -148,16 +140,19 @@ void PolicyDriver::on_task_event(const mus_event& event) {
     case MUS_EVENT_REPORT:
       if (refresh_.size() < kRefreshAtOnce) refresh_.push_back(task->pid);
       return;
-    case MUS_EVENT_EXIT: {
-      stop(*task);
-      Cgroup& cgroup = *task->cgroup;
-      tasks_.erase(*task);
-      cgroups_.release(cgroup);
+    case MUS_EVENT_EXIT:
+      forget(*task);
       return;
-    }
     default:  // WEIGHT, AFFINITY, CGROUP: done above
       return;
   }
+}
+
+void PolicyDriver::forget(Task& task) {
+  stop(task);
+  Cgroup& cgroup = *task.cgroup;
+  tasks_.erase(task);
+  cgroups_.release(cgroup);
 }
 
 void PolicyDriver::account(Task& task, const mus_event& event) {
@@ -217,14 +212,16 @@ void PolicyDriver::set_state(Task& task, Task::State state) {
 }
 
 void PolicyDriver::move_to_cgroup(Task& task, CgroupId id) {
-  Cgroup* to = cgroups_.find(id);
-  if (!to) { // not told of it (its event was lost): a child of the root until the kernel says more
+  Cgroup* to = find_or_learn(id);
+  bool gone = !to;
+  if (gone) {  // or there is no room for it in the kernel half: a child of the root while it has tasks
     to = &cgroups_.add(id, cgroups_.root(), Weight{});
     if (to->id == id) changed(*to, CgroupChange::kAdded);
   }
   Cgroup* from = task.cgroup;
   if (from == to) return;
   cgroups_.acquire(*to);
+  if (gone && facts_ && to->id == id) cgroups_.remove(*to);
   task.cgroup = to;
   if (!from) return;
   if (task.state != Task::State::kAway) {
@@ -237,8 +234,8 @@ void PolicyDriver::move_to_cgroup(Task& task, CgroupId id) {
 
 void PolicyDriver::set_kernel_weight(CgroupId id, std::uint32_t weight) {
   Cgroup* cgroup = cgroups_.find(id);
-  if (!cgroup || cgroup->kernel_weight == clamp_weight(weight)) return;
-  cgroup->kernel_weight = clamp_weight(weight);
+  if (!cgroup || cgroup->kernel_weight == Weight::nearest(weight)) return;
+  cgroup->kernel_weight = Weight::nearest(weight);
   changed(*cgroup, CgroupChange::kWeight);
 }
 
@@ -257,19 +254,14 @@ bool PolicyDriver::set_weight_override(CgroupId id, std::uint32_t weight) {
   return true;
 }
 
-// What a policy throws must not end the scheduler thread: the kernel half would go on, but nobody would decide.
-template <typename F>
-void PolicyDriver::ask(F&& call) {
-  try {
-    call();
-  } catch (...) {
-    ++counters_.thrown;
-    failed_ = true;
-  }
-}
-
 void PolicyDriver::changed(Cgroup& cgroup, CgroupChange change) {
   ask([&] { policy_->cgroup_changed(cgroup, change, now_); });
+}
+
+Promise PolicyDriver::promise(const Cgroup& cgroup) {
+  Promise promise;
+  ask([&] { promise = policy_->promise(cgroup); });
+  return promise;
 }
 
 void PolicyDriver::begin_after_another(Time now) {
@@ -291,122 +283,6 @@ std::uint32_t PolicyDriver::use(Policy& next) {
     ++handed_over;
   });
   return handed_over;
-}
-
-Promise PolicyDriver::promise(const Cgroup& cgroup) {
-  Promise promise;
-  ask([&] { promise = policy_->promise(cgroup); });
-  return promise;
-}
-
-bool PolicyDriver::acceptable(const Decision& d) const {
-  return d.task && d.task->state == Task::State::kWaiting && d.slice >= Duration{MUS_SLICE_MIN_NS} &&
-         d.slice <= Duration{MUS_SLICE_MAX_NS} && (!d.cpu || index(*d.cpu) < cpus_.size());
-}
-
-void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
-  StandingOrder s;
-  ask([&] { s = policy_->standing_order(task, now_); });
-  record.flags |= MUS_DECIDE_STANDING;
-  if (s.slice <= Duration::zero()) return;
-  constexpr Duration kMax{MUS_SLICE_MAX_NS};
-  record.standing_slice_ns = to_ns(std::clamp(s.slice, Duration{MUS_SLICE_MIN_NS}, kMax));
-  record.standing_min_run_ns = to_ns(std::clamp(s.min_run, Duration::zero(), kMax));
-  record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));
-  record.standing_valid_ns = to_ns(std::clamp(s.valid_for, Duration::zero(), 60 * kMax));
-  double rate = s.rate > 0 ? std::min(s.rate, kMostRate) : 0;  // what is not a number is none either
-  record.standing_rate = static_cast<std::uint32_t>(rate * MUS_STANDING_RATE_ONE);
-}
-
-mus_decision PolicyDriver::to_record(const Decision& d) {
-  mus_decision record{};
-  record.pid = raw(d.task->pid);
-  record.flags = MUS_DECIDE_MOVE;
-  record.generation = d.task->generation;
-  record.target = d.cpu ? raw(*d.cpu) : MUS_TARGET_ANY;
-  record.slice_ns = to_ns(d.slice);
-  order_ = std::max(order_ + 1, to_ns(now_));
-  record.order = order_ - static_cast<std::uint64_t>(std::clamp(d.early, -kFurthest, kFurthest).count());
-  fill_standing(record, *d.task);
-  if (d.urgent && record.standing_slice_ns) {
-    record.flags |= MUS_DECIDE_URGENT;
-    record.order = kUrgentOrder;
-  }
-  return record;
-}
-
-// A CPU whose own task goes on takes nothing of what is decided for any: one more would be decided before it need be.
-bool PolicyDriver::enough(std::uint32_t queued, Duration ahead) const {
-  std::uint32_t cpus = online_ > kept_cpus_ ? online_ - kept_cpus_ : 1;
-  if (queued < ahead_.min_per_cpu * cpus) return false;
-  return queued >= ahead_.max_per_cpu * cpus || ahead >= ahead_.horizon * cpus;
-}
-
-std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(const mus_decision&)>& send) {
-  std::size_t sent = 0;
-  if (!unsent_.empty()) {
-    if (!send(unsent_.back())) return 0;
-    unsent_.clear();
-    ++sent;
-  }
-  for (Pid pid : refresh_) {
-    Task* task = tasks_.find(pid);
-    if (!task) continue;
-    mus_decision record{};
-    record.pid = raw(pid);
-    record.generation = task->generation;
-    record.target = MUS_TARGET_ANY;
-    fill_standing(record, *task);
-    if (!send(record)) break;  // an order that is not renewed runs out: no harm
-    ++sent;
-  }
-  refresh_.clear();
-
-  online_ = 0;
-  std::uint32_t queued = queues.shared + going_on_;
-  std::size_t n = std::min(queues.cpus.size(), cpus_.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    cpus_[i] = queues.cpus[i];
-    cpus_[i].queued += going_on_at_[i];
-    online_ += cpus_[i].online && !cpus_[i].taken;
-  }
-  online_ = std::max(1u, online_);
-  Duration ahead = average_run_ * queues.shared + ahead_.horizon * going_on_;
-
-  while (waiting_ && unsent_.empty()) {
-    bool pinned = enough(queued, ahead), decided = false;
-    Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
-    Decision decision;
-    ask([&] { decided = pinned ? policy_->decide_pinned(room, decision, now_) : policy_->decide(room, decision, now_); });
-    if (!decided) break;
-    if (!acceptable(decision) || (pinned && !decision.cpu)) {
-      ++counters_.bad_decisions;  // the kernel half's bound moves the task on
-      failed_ = failed_ || ++nonsense_ >= kPatience;
-      break;
-    }
-    nonsense_ = 0;
-    Task& task = *decision.task;
-    mus_decision record = to_record(decision);
-    task.goes_on = decision.cpu;
-    task.goes_first = decision.early > Duration::zero();
-    set_state(task, Task::State::kDecided);
-    ++counters_.decisions;
-    Duration run = std::min(std::max(task.expected_run, task.burst), decision.slice);
-    // Of those who use their slices, one is enough; and one that has never slept may be one of them.
-    if (2 * run > decision.slice || task.slept_at == Time{}) run = std::max(run, ahead_.horizon);
-    average_run_ = average(average_run_, run);
-    if (decision.cpu) {
-      ++cpus_[index(*decision.cpu)].queued;
-    } else {
-      ++queued;
-      ahead += run;
-    }
-    if (send(record))
-      ++sent;
-    else
-      unsent_.push_back(record);
-  }
-  return sent;
 }
 
 }  // namespace mus

@@ -14,6 +14,8 @@
 
 namespace mus {
 
+class KernelFacts;
+
 /// What the driver has counted since it began. Scheduler thread writes; snapshots copy it.
 struct DriverCounters {
   std::uint64_t events = 0;
@@ -52,6 +54,15 @@ class PolicyDriver {
 
   PolicyDriver(Policy& policy, const PolicyConfig& config, const Ahead& ahead, const Sizes& sizes);
 
+  /// Where to look up what a lost event would have told. Without: a cgroup that no event told of is a child of the root, and a task
+  /// whose exit was lost stays.
+  void look_up_in(KernelFacts& facts) { facts_ = &facts; }
+  /// Events were lost: catch_up() is to look at all tasks and cgroups.
+  void catch_up_from_start();
+  /// Looks up some of them; forgets who is gone. Not before the events that were written until now have been taken in: an older one
+  /// would bring back who is gone. Returns whether some are left.
+  bool catch_up();
+
   /// Takes in one event.
   void on_event(const mus_event& event);
   /// The same, as it lies in the event ring. One that is not of the size of an event is counted as bad.
@@ -89,8 +100,12 @@ class PolicyDriver {
   void set_now(Time now) { now_ = std::max(now_, now); }
 
  private:
+  static constexpr int kMostLevels = 64;  ///< of cgroups that are looked up at once; what is deeper is a child of the root
+
   void on_task_event(const mus_event& event);
   void on_cgroup_event(const mus_event& event);
+  [[nodiscard]] Cgroup* find_or_learn(CgroupId id, int levels = kMostLevels);
+  void forget(Task& task);
   void on_runnable(Task& task, const mus_event& event);
   void stop(Task& task);
   void move_to_cgroup(Task& task, CgroupId id);
@@ -100,13 +115,24 @@ class PolicyDriver {
   void fill_standing(mus_decision& record, Task& task);
   [[nodiscard]] bool enough(std::uint32_t queued, Duration ahead) const;
 
+  /// What a policy throws must not end the scheduler thread: the kernel half would go on, but nobody would decide.
   template <typename F>
-  void ask(F&& call);
+  void ask(F&& call) {
+    try {
+      call();
+    } catch (...) {
+      ++counters_.thrown;
+      failed_ = true;
+    }
+  }
+  [[nodiscard]] static Duration average(Duration old, Duration latest) { return (3 * old + latest) / 4; }
   void changed(Cgroup& cgroup, CgroupChange change);
   void set_state(Task& task, Task::State state);
   void count_going_on(const Task& task, bool in);
 
   Policy* policy_;
+  KernelFacts* facts_ = nullptr;
+  std::size_t tasks_to_check_ = 0, cgroups_to_check_ = 0;  ///< slots that catch_up() has still to look at
   PolicyConfig config_;
   Ahead ahead_;
   TaskTable tasks_;

@@ -30,6 +30,12 @@ class TaskTable {
   [[nodiscard]] std::size_t size() const { return set_.size(); }
   [[nodiscard]] std::size_t capacity() const { return tasks_.size(); }
 
+  /// The task in a slot below capacity(); null: it is free.
+  [[nodiscard]] Task* at(std::size_t slot) {
+    Task& task = tasks_[slot];
+    return task.boost::intrusive::unordered_set_base_hook<>::is_linked() ? &task : nullptr;
+  }
+
   template <typename F>
   void for_each(F&& f) {
     for (Task& task : known_) f(task);

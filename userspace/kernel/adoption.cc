@@ -44,7 +44,13 @@ Result<Adopter> Adopter::open(KernelHalf& kernel) {
   return Adopter(kernel, std::move(*events), std::move(*decisions));
 }
 
-Result<Adoption> Adopter::adopt(const KernelSettings& settings, const std::function<void(const mus_event&)>& tell) {
+std::size_t Adopter::tell_cgroups(const std::function<void(const mus_event&)>& tell) const {
+  auto events = cgroup_events(kernel_.cgroups());
+  std::ranges::for_each(events, tell);
+  return events.size();
+}
+
+Result<Adoption> Adopter::adopt(const KernelSettings& settings) {
   mus_shared& shared = kernel_.shared();
   if (std::atomic_ref(shared.exit.kind).load())
     return fail("the kernel half has ended meanwhile", "start mus-userland again", kExitBusy);
@@ -57,15 +63,10 @@ Result<Adoption> Adopter::adopt(const KernelSettings& settings, const std::funct
   if (!kernel_.commit_all()) return fail("the decision ring of the kernel half cannot be read");
   done.decisions_discarded = repair.records;
   done.reset = repair.reset;
-  // First the ring is emptied, then the map is read: what changes in between comes as an event.
   repair = skip_events(events_.memory());
   done.events_skipped = repair.records;
   done.reset |= repair.reset;
   kernel_.apply(settings);
-  for (const mus_event& event : cgroup_events(kernel_.cgroups())) {
-    tell(event);
-    ++done.cgroups;
-  }
   std::atomic_ref(shared.resync_wanted).store(1);
   return done;
 }

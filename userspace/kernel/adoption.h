@@ -17,7 +17,6 @@ namespace mus {
 struct Adoption {
   std::size_t decisions_discarded = 0;
   std::size_t events_skipped = 0;
-  std::size_t cgroups = 0;
   bool reset = false;  ///< a ring made no sense
 };
 
@@ -28,11 +27,14 @@ class Adopter {
   /// Maps its rings: before the lock is waited for, since it takes a while. Errors: kExitInternal: they cannot be mapped.
   [[nodiscard]] static Result<Adopter> open(KernelHalf& kernel);
 
-  /// Repairs the rings, gives it our settings, tells of the cgroups that it knows, and has it tell again of every task
-  /// that is held. All others are heard of when they appear next.
-  /// `tell`:  takes events, parents before children; the scheduler thread does not run yet. We have the lock.
+  /// Tells of the cgroups that it knows, parents before children: before the lock is waited for too. Which of them have changed when
+  /// we have it, the driver looks up (PolicyDriver::catch_up). Returns how many. The scheduler thread does not run yet.
+  [[nodiscard]] std::size_t tell_cgroups(const std::function<void(const mus_event&)>& tell) const;
+
+  /// Repairs the rings, gives it our settings, and has it tell again of every task that is held, as when events were lost. All
+  /// others are heard of when they appear next. We have the lock.
   /// Errors:  kExitBusy: it has ended meanwhile; kExitInternal: a ring cannot be read even so.
-  [[nodiscard]] Result<Adoption> adopt(const KernelSettings& settings, const std::function<void(const mus_event&)>& tell);
+  [[nodiscard]] Result<Adoption> adopt(const KernelSettings& settings);
 
  private:
   Adopter(KernelHalf& kernel, RingMapping events, RingMapping decisions)

@@ -290,6 +290,16 @@ void KernelHalf::resync() {
   }
 }
 
+bool KernelHalf::has_task(Pid pid) { return run(fds_.find_task.get(), {.pid = raw(pid)}).result != -ESRCH; }
+
+std::optional<KernelFacts::CgroupFacts> KernelHalf::cgroup(CgroupId id) {
+  std::uint64_t key = raw(id);
+  mus_cgroup known{};
+  if (bpf_map_lookup_elem(fds_.cgroups.get(), &key, &known)) return {};
+  bool weighed = !(shared_->flags & MUS_CONFIG_DFL_CGROUPS);
+  return CgroupFacts{.parent = CgroupId{known.parent_id}, .weight = weighed ? known.weight : 0};
+}
+
 void KernelHalf::set_effective_weight(CgroupId id, std::uint32_t weight) {
   mus_call call{};
   call.cgroup_id = raw(id);

@@ -12,6 +12,7 @@
 #include <mus/result.h>
 #include <mus/units.h>
 
+#include "core/kernel_facts.h"
 #include "kernel/mapping.h"
 #include "kernel/pins.h"
 #include "kernel/probe.h"
@@ -37,10 +38,10 @@ struct KernelSettings {
 
 /// The BPF program, loaded: its rings, its shared page, and the programs that userspace runs.
 /// Owner:   the kernel resources; detached and freed by the destructor, but for one that is another daemon's.
-/// Threads: load, attach, detach: the control thread. commit, resync: the scheduler thread.
+/// Threads: load, attach, detach: the control thread. commit, resync, has_task, cgroup: the scheduler thread.
 ///          set_effective_weight, waits: the control thread.
 /// Errors:  load, attach -> kExitKernel with the verifier's last words.
-class KernelHalf {
+class KernelHalf final : public KernelFacts {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KernelHalf>> load(const KernelInfo& kernel, const KernelSettings& settings);
   /// That of another daemon, or of one that has died. Reads only: hold() makes it this daemon's. `daemon`: the one
@@ -49,7 +50,7 @@ class KernelHalf {
   [[nodiscard]] static Result<std::unique_ptr<KernelHalf>> open(const Pins& pins, std::string& daemon);
   /// Whether it can go on with these settings. Errors: kExitBusy: some cannot be changed while it is attached.
   [[nodiscard]] Result<void> check(const KernelInfo& kernel, const KernelSettings& settings) const;
-  ~KernelHalf();
+  ~KernelHalf() override;
   KernelHalf(const KernelHalf&) = delete;
   KernelHalf& operator=(const KernelHalf&) = delete;
 
@@ -82,6 +83,8 @@ class KernelHalf {
   [[nodiscard]] bool commit_all();
   /// Asks for the events of all held tasks again.
   void resync();
+  [[nodiscard]] bool has_task(Pid pid) override;
+  [[nodiscard]] std::optional<CgroupFacts> cgroup(CgroupId id) override;
   /// Share of a cgroup in the fallback order, in units of weight; 0: take its cpu.weight.
   void set_effective_weight(CgroupId id, std::uint32_t weight);
 

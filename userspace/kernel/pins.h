@@ -15,7 +15,7 @@ namespace mus {
 struct KernelFds {
   Fd events, decisions, cgroups, shared, exit_dump, abi;
   Fd cpu_timers, hold_timers, orphan_timer;  ///< only held: the kernel stops the timers of a map that nobody holds
-  Fd commit, resync, hello, set_weight;
+  Fd commit, resync, hello, set_weight, find_task;
   Fd link;
 };
 
@@ -42,6 +42,7 @@ inline constexpr std::array kParts{
     Part{"resync", "mus_resync", true, &KernelFds::resync},
     Part{"hello", "mus_hello", true, &KernelFds::hello},
     Part{"set_weight", "mus_set_effective_weight", true, &KernelFds::set_weight},
+    Part{"find_task", "mus_find_task", true, &KernelFds::find_task},
 };
 
 /// The folder in bpffs through which the kernel half outlives its daemon. Who has it locked is the daemon; the kernel

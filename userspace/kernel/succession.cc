@@ -91,14 +91,15 @@ Result<std::string> Succession::take_over(const std::function<void(const mus_eve
   auto adopter = Adopter::open(*kernel_);
   if (!adopter) return std::unexpected(adopter.error());
   adopter_ = std::make_unique<Adopter>(std::move(*adopter));
+  std::size_t cgroups = adopter_->tell_cgroups(tell);
   if (kind_ == Kind::kReplacing)
     if (auto handed = await_handover(); !handed) return std::unexpected(handed.error());
-  auto adopted = adopter_->adopt(settings_, tell);
+  auto adopted = adopter_->adopt(settings_);
   if (!adopted) return std::unexpected(adopted.error());
   if (!wish_.pin) kernel_->unpin(*pins_);
   std::string text = kind_ == Kind::kReplacing ? "took over from " + (other_.empty() ? "a daemon" : other_)
                                                : std::string("adopted the kernel half that was left running");
-  text += ": " + std::to_string(adopted->cgroups) + " cgroups known, " + std::to_string(adopted->events_skipped) +
+  text += ": " + std::to_string(cgroups) + " cgroups known, " + std::to_string(adopted->events_skipped) +
           " old events skipped, " + std::to_string(adopted->decisions_discarded) + " unfinished decisions discarded";
   if (adopted->reset) text += ", a damaged ring emptied";
   return text;

@@ -196,10 +196,11 @@ TEST_F(CommandsTest, StatusSaysHowLongNobodyDecidedAndWhoTookOver) {
   port_.counted.stall_total = 841'200us;
   port_.counted.stall_longest = 812ms;
   port_.counted.adopted = 3;
+  port_.counted.gap = 2500us;
   port_.counted.orphan = 60s;
   Json status = ask(R"({"cmd":"status"})");
   EXPECT_EQ(status["stalls"], Json::parse(R"({"count":2,"total_ms":841.2,"longest_ms":812.0})"));
-  EXPECT_EQ(status["kernel_half"], Json::parse(R"({"pinned":true,"adopted":3,"orphan_s":60.0})"));
+  EXPECT_EQ(status["kernel_half"], Json::parse(R"({"pinned":true,"adopted":3,"gap_ms":2.5,"orphan_s":60.0})"));
   port_.is_pinned = false;
   EXPECT_EQ(ask(R"({"cmd":"status"})")["kernel_half"]["pinned"], false);
 }

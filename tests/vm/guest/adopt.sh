@@ -3,6 +3,7 @@
 # never without mus, no task is lost, and what was set stays set.
 . /root/lib.sh
 repeats=${1:-10}
+CPUS=$(grep -c ^processor /proc/cpuinfo)
 cgroup a 300
 cgroup b 100
 cgroup c
@@ -13,7 +14,7 @@ mus_start --orphan-sec 1000
 musctl weight set /a 400 >/dev/null || fail "musctl weight set"
 musctl weight set /b 100 --for 1h >/dev/null || fail "musctl weight set --for"
 sleep 0.3 # the file is written ten times a second at most
-heartbeat --seconds 100000 --limit 10000 --fail a:1 a:1 b:1@0 c/inner:1@1 a:4:1/19 b:4:0.3/29 c/inner:8:0.2/49 >/tmp/heartbeat &
+heartbeat --seconds 100000 --limit 10000 --fail a:$CPUS b:1@0 c/inner:1@1 a:4:1/19 b:4:0.3/29 c/inner:8:0.2/49 >/tmp/heartbeat &
 heart=$!
 mus_kill
 begun=$(now_ms)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# replace.sh [REPEATS]: --replace under load. Nothing is detached, no task is lost (their longest wait beside one daemon and then is printed), weights stay; a
-# daemon that does not answer stays what it is.
+# replace.sh [REPEATS]: --replace under load, each time by the other one of two builds. Nothing is detached, no task is lost (their longest wait beside
+# one daemon and then is printed), nobody decides for two slices at most, weights stay; a daemon that does not answer stays what it is.
 . /root/lib.sh
 repeats=${1:-10}
+GAP_MOST=8 # ms, two slices
+CPUS=$(grep -c ^processor /proc/cpuinfo)
 cgroup a
 cgroup b
 
 # beat: 64 tasks while what follows happens; their longest wait.
 beat_begin() {
-	heartbeat --seconds 100000 --limit 10000 --fail a:1 a:24:0.3/49 b:1@0 b:1@1 b:24:0.3/49 >/tmp/heartbeat &
+	heartbeat --seconds 100000 --limit 10000 --fail a:$((CPUS - 1)) a:24:0.3/49 b:1@0 b:1@1 b:24:0.3/49 >/tmp/heartbeat &
 	heart=$!
 }
 beat_end() {
@@ -25,12 +27,14 @@ sleep 10
 beat_end "one daemon, 10 s"
 
 beat_begin
-round=0 log=/tmp/mus.log # of the daemon that runs; a file each
+round=0 gap_most=0 log=/tmp/mus.log # of the daemon that runs; a file each
 while [ $round -lt "$repeats" ]; do
 	old=$MUS_PID
 	new=/tmp/new.$round.log
 	: >$new
-	mus-userland --replace >$new 2>&1 &
+	daemon=mus-userland
+	[ $((round % 2)) = 1 ] || daemon=mus-faulty # the policies that go wrong are not used
+	$daemon --replace >$new 2>&1 &
 	MUS_PID=$!
 	status=0
 	wait $old || status=$?
@@ -45,8 +49,12 @@ while [ $round -lt "$repeats" ]; do
 	grep -q "took over from pid $old" $new || fail "not said: $(cat $new)"
 	log=$new
 	musctl hello | grep -q "pid $MUS_PID" || fail "musctl finds another daemon"
+	gap=$(musctl --json status | sed -n 's/.*"gap_ms":\([0-9]*\).*/\1/p')
+	[ "$gap" -le $gap_most ] || gap_most=$gap
 	round=$((round + 1))
 done
+say "nobody decided for less than $((gap_most + 1)) ms, $repeats times"
+[ $gap_most -lt $GAP_MOST ] || fail "nobody decided for $gap_most ms"
 beat_end "replaced $repeats times"
 [ "$(dmesg | grep -c 'sched_ext: BPF scheduler')" = 1 ] || fail "mus was not there all the time"
 [ "$(status_field adopted)" = "$repeats" ] || fail "adopted: $(status_field adopted)"
@@ -94,7 +102,7 @@ until grep -q "did not come: this daemon goes on" $log; do
 	sleep 0.1
 done
 decided=$(status_field decisions)
-spinners b 3
+spinners b $((CPUS + 1))
 sleep 2
 decided=$(($(status_field decisions) - decided))
 [ $decided -gt 50 ] || fail "nobody decides any more: $decided"
