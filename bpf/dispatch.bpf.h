@@ -216,6 +216,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 	u64 now = now_ns();
 	bool stalled;
 
+	slot->taken = 0; /* the kernel asks us, and not whoever had it; it says so if one comes first after all */
 	if (going_offline(now))
 		hand_back_offline();
 	if (take_kernel(slot, true))

@@ -70,7 +70,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 		return cpu;
 	now = now_ns();
 	note_wakeup(t, now);
-	if (idle) {
+	if (idle && !cpu_taken(cpu)) { /* the kernel takes all CPUs for idle when we come */
 		if (is_daemon(p))
 			insert_local(p, t, MUS_ROUTE_DAEMON, shared.slice_ns, 0);
 		else if (shared.flags & MUS_CONFIG_IDLE_DIRECT || kernel_owned(p, t))
@@ -79,7 +79,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	}
 	if (is_daemon(p))
 		cpu = daemon_cpu(p, cpu);
-	else if (cpu_slot(cpu)->taken || standing_holds(t, now))
+	else if (cpu_taken(cpu) || standing_holds(t, now))
 		cpu = standing_cpu(p, t->standing.min_run_ns, cpu, now);
 	return cpu;
 }
@@ -213,7 +213,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	struct task_ctx *t = task_ctx(p);
 	bool wakeup = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_WAKEUP);
 	bool selected = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_CPU_SELECTED);
-	bool taken = cpu_slot(scx_bpf_task_cpu(p))->taken;
+	bool taken = cpu_taken(scx_bpf_task_cpu(p));
 	u32 event_flags = 0;
 	u64 now = now_ns(), left;
 
@@ -246,7 +246,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	/* select_cpu was not asked (one allowed CPU, or a queued wakeup): look for idleness here. */
-	if (!selected && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
+	if (!selected && !taken && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
 	    scx_bpf_test_and_clear_cpu_idle(scx_bpf_task_cpu(p))) {
 		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, enq_flags);
 		return;

@@ -99,18 +99,21 @@ __noinline int hand_back_offline(void)
 	return 0;
 }
 
-/* Whether some CPU is on its way off line. */
+/* Whether some CPU is on its way off line. Looks at who has them as well, for userspace. */
 static __always_inline bool going_offline(u64 now)
 {
 	u32 n = shared.cpu_count, i;
 
 	if ((s64)(shared.offline_until_ns - now) > 0)
 		return true;
-	if (!&__cpu_active_mask || now - shared.active_looked_ns < MUS_ACTIVE_LOOK_NS)
+	if (now - shared.active_looked_ns < MUS_ACTIVE_LOOK_NS)
 		return false;
 	shared.active_looked_ns = now;
 	bpf_for(i, 0, n < MUS_MAX_CPUS ? n : MUS_MAX_CPUS) {
-		if (cpu_slot(i)->online && inactive(i)) {
+		if (!cpu_slot(i)->online)
+			continue;
+		cpu_taken(i);
+		if (inactive(i)) {
 			shared.offline_until_ns = now + MUS_OFFLINE_NS;
 			return true;
 		}

@@ -53,6 +53,24 @@ static __always_inline struct mus_cpu *cpu_slot(s32 cpu)
 	return &shared.cpus[cpu & (MUS_MAX_CPUS - 1)];
 }
 
+/*
+ * Whether a task of a higher class has @cpu. The kernel says so (cpu_release) when it comes after one of ours, and not when the CPU was
+ * idle, or was such a task's before we came: so that is looked at too.
+ */
+static __always_inline bool cpu_taken(s32 cpu)
+{
+	struct mus_cpu *slot = cpu_slot(cpu);
+	const struct rq *rq;
+
+	if (slot->taken)
+		return true;
+	rq = &runqueues ? bpf_per_cpu_ptr(&runqueues, cpu) : NULL;
+	if (!rq || rq->curr->prio >= MAX_RT_PRIO)
+		return false;
+	slot->taken = 1;
+	return true;
+}
+
 static __always_inline struct mus_shard *shard_slot(u32 shard)
 {
 	return &shared.shards[shard & (MUS_MAX_SHARDS - 1)];
