@@ -136,8 +136,8 @@ bool Loop::pass() {
   mus_shared& shared = kernel_.shared();
   // Before the ring is read: what is written after this finds 0 and wakes us again.
   std::uint64_t asked = shared_word(shared.asked_ns).exchange(0, std::memory_order_seq_cst);
+  if (asked && shared_word(shared.stalled_ns).load(std::memory_order_relaxed) == asked) end_stall(asked);
   std::size_t drained = events_->drain();
-  if (asked && shared_word(shared.stalled_ns).load(std::memory_order_relaxed) == asked) count_stall(asked);
   shared_word(shared.looked_ns).store(to_ns(driver_.now()), std::memory_order_relaxed);
   shared_word(shared.daemon.looks).fetch_add(1, std::memory_order_relaxed);
 
@@ -170,9 +170,11 @@ void Loop::do_harm() {
   if (Duration stop = chaos_->stop(driver_.now()); stop > 0ns) std::this_thread::sleep_for(stop);
 }
 
-// The kernel half went on alone from `asked` until now.
-void Loop::count_stall(std::uint64_t asked) {
+// The kernel half went on alone from `asked` until now, and kept the shares itself: what ran meanwhile is not charged, or who happened to come early
+// in its order would wait for longer in the policy's.
+void Loop::end_stall(std::uint64_t asked) {
   driver_.set_now(kernel_.commit());
+  driver_.begin_after_another(driver_.now());
   mus_daemon& daemon = kernel_.shared().daemon;
   std::uint64_t lasted = to_ns(driver_.now()) - asked;
   shared_word(daemon.stall_total_ns).fetch_add(lasted, std::memory_order_relaxed);

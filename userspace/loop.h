@@ -61,7 +61,7 @@ class Loop {
   bool pass();
   std::size_t send_decisions();
   void do_harm();
-  void count_stall(std::uint64_t asked);
+  void end_stall(std::uint64_t asked);
   [[nodiscard]] bool wants_resync();
   void obey_commands();
   [[nodiscard]] Reply obey(const Command& command);

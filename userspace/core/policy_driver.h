@@ -81,7 +81,7 @@ class PolicyDriver {
   /// A cgroup was removed. It is forgotten when the last of its tasks and children is.
   void cgroup_gone(CgroupId id);
 
-  /// Another daemon decided until now. No task is charged for what it ran before; and what was decided on before, and still
+  /// Another daemon, or the kernel half alone, decided until now. No task is charged for what it ran before; and what was decided on before, and still
   /// waits on a run queue, comes before what is decided from here on: a nanosecond is shorter than a decision takes.
   void begin_after_another(Time now);
 
