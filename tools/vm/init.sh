@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# First process of the guest: makes a small Linux system, runs one command and reports to the host.
+# First process of the guest: makes a small Linux system, runs one command and reports to the host. With --init it gives its
+# place to another program, and a child of it does the rest.
 #   ttyS0  kernel console
 #   ttyS1  the command's stdout (its terminal in an interactive run)
 #   ttyS2  the command's stderr
@@ -56,23 +57,31 @@ mkfifo /run/mus-heartbeat.fifo
 ) &
 echo $! >/run/mus-heartbeat.pid
 
-echo READY >&3
-if [ "$MUS_INTERACTIVE" = 1 ]; then
-    stty sane rows "$MUS_ROWS" cols "$MUS_COLUMNS" <&4
-    export TERM="$MUS_TERM"
-    setsid -c /bin/sh /.mus/command <&4 >&4 2>&4 3>&- 4>&- 5>&-
-    status=$?
-    stty raw -echo <&4
-else
-    export TERM=dumb PAGER=cat PERF_PAGER=cat
-    setsid /bin/sh /.mus/command </dev/null >&4 2>&5 3>&- 4>&- 5>&-
-    status=$?
-fi
+run_command() {
+    if [ "$MUS_INTERACTIVE" = 1 ]; then
+        stty sane rows "$MUS_ROWS" cols "$MUS_COLUMNS" <&4
+        export TERM="$MUS_TERM"
+        setsid -c /bin/sh /.mus/command <&4 >&4 2>&4 3>&- 4>&- 5>&-
+        status=$?
+        stty raw -echo <&4
+    else
+        export TERM=dumb PAGER=cat PERF_PAGER=cat
+        setsid /bin/sh /.mus/command </dev/null >&4 2>&5 3>&- 4>&- 5>&-
+        status=$?
+    fi
 
-# Each stream ends with a mark of its own, so that the host knows that it has all of it.
-printf '%s' "$MUS_END_MARK" >&4
-printf '%s' "$MUS_END_MARK" >&5
-echo "EXIT $status" >&3
+    # Each stream ends with a mark of its own, so that the host knows that it has all of it.
+    printf '%s' "$MUS_END_MARK" >&4
+    printf '%s' "$MUS_END_MARK" >&5
+    echo "EXIT $status" >&3
+}
+
+echo READY >&3
+if [ -n "$MUS_INIT" ]; then
+    run_command &
+    exec "$MUS_INIT" 3>&- 4>&- 5>&-
+fi
+run_command
 while :; do
     sleep 3600
 done

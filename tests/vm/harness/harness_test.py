@@ -64,6 +64,16 @@ class Output(unittest.TestCase):
             "disabled", "1", "1", "1777", "unlimited", "/root", "/root"])
         self.assertEqual(done.stderr, b"")
 
+    def test_another_first_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder, "first")
+            first.write_text("#!/bin/sh\nexec sleep 1000\n")
+            first.chmod(0o755)
+            done = run("--init", first, "--timeout", 60, "--", "sh", "-c",
+                       "until grep -x sleep /proc/1/comm; do sleep 0.1; done; exit 7")
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertEqual(done.stdout, b"sleep\n")
+
 
 class Failures(unittest.TestCase):
     def test_panic(self):
