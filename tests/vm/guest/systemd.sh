@@ -41,7 +41,7 @@ runs() {
 
 # install_unit SED_COMMAND
 install_unit() {
-	sed -e s,@CMAKE_INSTALL_FULL_BINDIR@,/usr/local/bin, -e "$1" /root/mus.service.in >/etc/systemd/system/mus.service
+	sed -e s,@CMAKE_INSTALL_FULL_BINDIR@,/usr/local/bin, -e "$1" /root/mus.service.in >/usr/local/lib/systemd/system/mus.service
 	systemctl daemon-reload || fail "daemon-reload: status $?"
 	[ "$(of_unit LoadState)" = loaded ] || fail "the unit is $(of_unit LoadState)"
 }
@@ -88,7 +88,7 @@ done
 [ "$(cat /proc/1/comm)" = systemd ] || fail "the first process is $(cat /proc/1/comm)"
 systemctl --version | head -1
 systemctl start systemd-journald || fail "no journal"
-mkdir -p /etc/default
+mkdir -p /etc/default /usr/local/lib/systemd/system
 install_unit 's/^WatchdogSec=10$/WatchdogSec=5/'
 cgroup load
 spinners load 2
@@ -154,7 +154,7 @@ expect NRestarts 0 "wrong flag"
 [ "$(state)" = disabled ] || fail "wrong flag: sched_ext is $(state)"
 say "start with a wrong flag: failed with status 2, not started again"
 
-# A new daemon that tells systemd nothing after it has taken over, as if it were late: that the unit tells it is enough.
+# A new daemon that tells systemd nothing when it has taken over, as if it were late: that the unit tells it is enough.
 rm /etc/default/mus
 mkdir -p /opt/mute
 printf '#!/bin/sh\nunset NOTIFY_SOCKET\nexec /usr/local/bin/mus-userland "$@"\n' >/opt/mute/mus-userland
@@ -162,7 +162,8 @@ chmod +x /opt/mute/mus-userland
 install_unit '/--replace/s,/usr/local/bin,/opt/mute,; s/^WatchdogSec=.*/WatchdogSec=120/'
 no_kernel_error
 dmesg -c >/dev/null # runs() wants one line of mus in it
-systemctl start mus || fail "start after wrong flags: status $?"
+systemctl enable --quiet --now mus || fail "start after wrong flags: status $?"
+[ "$(systemctl is-enabled mus)" = enabled ] || fail "enabled: $(systemctl is-enabled mus)"
 restarts=0 adopted=0
 runs "start after wrong flags"
 old=$MUS_PID
@@ -170,6 +171,18 @@ systemctl reload mus || fail "reload, mute: status $?"
 reloaded "reload, mute"
 kill -9 "$MUS_PID"
 restarted "kill -9 after reload" 60
+
+# One that dies when it has taken over. systemd saw the one before end with status 0.
+cat >/opt/mute/mus-userland <<-'EOF'
+	#!/bin/sh
+	unset NOTIFY_SOCKET
+	/usr/local/bin/mus-userland "$@" &
+	while kill -0 "$MAINPID" 2>/dev/null; do sleep 0.01; done
+	kill -9 $!
+EOF
+systemctl reload mus 2>/dev/null || : # it may be over before that
+adopted=$((adopted + 1))
+restarted "reload, and the new one dies" 60
 systemctl stop mus || fail "stop: status $?"
 [ "$(state)" = disabled ] || fail "stop: sched_ext is $(state)"
 [ -z "$(systemctl --failed --no-legend --plain)" ] || fail "failed units: $(systemctl --failed --no-legend --plain)"
