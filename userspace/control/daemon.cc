@@ -173,13 +173,16 @@ int run_daemon(const Options& given) {
   Compaction compaction;
   if (!compaction.note().empty()) std::fprintf(stderr, "mus-userland: %s\n", compaction.note().c_str());
   if (auto started = control.start(); !started) return report(started.error());
+  ServiceManager manager;
+  bool replaces = succession.kind() == Succession::Kind::kReplacing;
+  const std::string status = "policy " + options.policy + " schedules this machine";
+  if (replaces) manager.ready(status);  // the other leaves when this one has settled: its successor should be known by then
   if (auto settled = succession.settle(); !settled) return report(settled.error());
   if (!taken->empty()) std::fprintf(stderr, "mus-userland: %s\n", taken->c_str());
   std::fprintf(stderr, "mus-userland: policy %s schedules this machine (kernel %s, %u CPUs); Ctrl-C ends it\n",
                options.policy.c_str(), kernel_info->release.c_str(), online);
 
-  ServiceManager manager;
-  manager.ready("policy " + options.policy + " schedules this machine");
+  if (!replaces) manager.ready(status);
   for (;;) {
     if (control.run(signals.get(), manager) != Control::End::kReplaced) {
       manager.stopping("the kernel's own scheduler takes over");
