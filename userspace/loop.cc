@@ -62,28 +62,31 @@ Result<void> Loop::prepare() {
 
 // Its stack is locked memory, all of it: on a slow machine that alone takes longer than a slice.
 void Loop::make_thread() {
-  stopping_ = false;
+  if (thread_.joinable()) thread_.join();
+  begun_ = ended_ = stopping_ = false;
   thread_ = std::jthread([this] {
     ::pthread_setname_np(::pthread_self(), "mus-scheduler");
     begun_.wait(false);
     if (!stopping_) run();
+    ended_ = true;
+    ended_.notify_one();
   });
 }
 
 void Loop::start() {
-  if (!thread_.joinable()) make_thread();
+  if (!thread_.joinable() || ended_) make_thread();
   begun_ = true;
   begun_.notify_one();
 }
 
+// Does not wait until the thread has gone, but until it does nothing any more: who takes over waits for that.
 void Loop::stop() {
   if (!thread_.joinable()) return;
   stopping_ = true;
   begun_ = true;
   begun_.notify_one();
   if (events_) events_->wake();
-  thread_.join();
-  begun_ = false;
+  ended_.wait(false);
 }
 
 bool Loop::post(const Command& command) {

@@ -97,7 +97,7 @@ class Loop {
   std::uint64_t passes_ = 0;
   std::uint64_t policy_faults_ = 0;
   Time published_{};
-  std::atomic<bool> begun_ = false, stopping_ = false;
+  std::atomic<bool> begun_ = false, ended_ = false, stopping_ = false;
   std::jthread thread_;
 };
 
