@@ -66,6 +66,17 @@ TEST_F(Driver, RunnableGivesTheTaskToThePolicy) {
   EXPECT_EQ(driver.now(), time_from_ns(500));
 }
 
+TEST_F(Driver, TheFirstEventOfATaskEndsTheFormerOneOfThatPid) {
+  driver.on_event(runnable(7, 1, 10));
+  mus_event e = runnable(7, 5, 11);
+  e.flags |= MUS_EVENT_NEW_TASK;
+  driver.on_event(e);
+  EXPECT_THAT(log(), ElementsAre("runnable 7", "stopped 7", "runnable 7"));
+  EXPECT_EQ(task(7).cgroup, cgroup(11));
+  EXPECT_EQ(cgroup(10)->users, 0u);
+  EXPECT_EQ(driver.waiting(), 1u);
+}
+
 TEST_F(Driver, ATaskDecidedOnCanBeAnnouncedAgain) {
   driver.on_event(runnable(7, 1, 10));
   ASSERT_EQ(decide().size(), 1u);

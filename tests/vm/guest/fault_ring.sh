@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # fault_ring.sh [REPEATS]: userspace is stopped until the event ring is full. All run, meanwhile and afterwards; and userspace knows of all that
-# wait again: nobody is left to the kernel half alone.
+# wait again: nobody is left to the kernel half alone; and of nobody who is gone.
 . /root/lib.sh
 . /root/fault_lib.sh
 repeats=${1:-1}
@@ -11,7 +11,7 @@ quiet 3
 beat_begin
 round=0
 while [ $round -lt "$repeats" ]; do
-	lost=$(status_field events_lost) events=$(status_field events)
+	lost=$(status_field events_lost) events=$(status_field events) known=$(status_field known)
 	kill -STOP "$MUS_PID"
 	begun=$(now_ms)
 	heartbeat --seconds 1 storm:100:0.01/1 >/dev/null || fail "heartbeat while userspace is stopped"
@@ -26,6 +26,9 @@ while [ $round -lt "$repeats" ]; do
 	fallback=$(($(status_field fallback) - fallback)) rescued=$(($(status_field rescued) - rescued)) decided=$(($(status_field decided) - decided))
 	say "stopped for $took ms: $((events + lost)) events, $lost of them lost; in the 1.5 s after: decided $decided, fallback $fallback, rescued $rescued"
 	[ $decided -gt 100 ] || fail "userspace decides nothing after the resync: $decided"
+	# A hundred tasks came and went. Those whose end was lost with the ring are gone for userspace too.
+	ghosts=$(($(status_field known) - known))
+	[ $ghosts -le 10 ] || fail "userspace believes in $ghosts tasks more than before"
 	[ $rescued = 0 ] || fail "userspace did not know of $rescued tasks after the resync"
 	still_enabled "the event ring was full for the ${round}th time"
 	round=$((round + 1))
