@@ -150,10 +150,11 @@ Result<std::unique_ptr<KernelHalf>> KernelHalf::load(const KernelInfo& kernel, c
 Result<std::unique_ptr<KernelHalf>> KernelHalf::open(const Pins& pins, std::string& daemon) {
   std::unique_ptr<KernelHalf> half(new KernelHalf);
   KernelFds& fds = half->fds_;
-  for (const Part& part : kParts) {
-    fds.*part.fd = pins.get(part.pin);
+  for (const Part& part : kParts) fds.*part.fd = pins.get(part.pin);
+  if (fds.abi)  // first of all: that of another version has other parts
+    if (auto good = check_version(abi_of(fds.abi)); !good) return std::unexpected(good.error());
+  for (const Part& part : kParts)
     if (!(fds.*part.fd)) return fail(std::string("it has no ") + part.pin, {}, kExitBusy);
-  }
   fds.link = pins.get("link");
   if (!fds.link) return fail("it has no link", {}, kExitBusy);
   PinnedFacts facts{.abi = abi_of(fds.abi),

@@ -27,11 +27,16 @@ bool is_section(const MapShape& map, std::size_t bytes) {
 
 }  // namespace
 
-Result<void> check_pinned(const PinnedFacts& facts) {
-  const mus_abi_info& abi = facts.abi;
+Result<void> check_version(const mus_abi_info& abi) {
   if (abi.magic != MUS_ABI_MAGIC) return no("it is not of mus");
   if (abi.version != MUS_ABI_VERSION)
     return no("its ABI version is " + std::to_string(abi.version) + ", this build's is " + std::to_string(MUS_ABI_VERSION));
+  return {};
+}
+
+Result<void> check_pinned(const PinnedFacts& facts) {
+  const mus_abi_info& abi = facts.abi;
+  if (auto good = check_version(abi); !good) return good;
   if (abi.event_bytes != sizeof(mus_event) || abi.decision_bytes != sizeof(mus_decision) ||
       abi.shared_bytes != sizeof(mus_shared) || abi.cgroup_bytes != sizeof(mus_cgroup))
     return no("its records have other sizes than this build's");

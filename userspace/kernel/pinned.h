@@ -31,6 +31,9 @@ struct PinnedFacts {
 /// Errors:  kExitBusy, saying why not; the remedy is the caller's.
 [[nodiscard]] Result<void> check_pinned(const PinnedFacts& facts);
 
+/// The first part of that, which no other build gets wrong: whose it is, and of which version.
+[[nodiscard]] Result<void> check_version(const mus_abi_info& abi);
+
 /// The same for its shared page.
 [[nodiscard]] Result<void> check_page(const mus_shared& page);
 
