@@ -24,10 +24,10 @@ while [ $round -lt "$repeats" ]; do
 	fallback=$(status_field fallback) rescued=$(status_field rescued) decided=$(status_field decided)
 	sleep 1.5
 	fallback=$(($(status_field fallback) - fallback)) rescued=$(($(status_field rescued) - rescued)) decided=$(($(status_field decided) - decided))
-	say "stopped for $took ms: $((events + lost)) events, $lost of them lost; in the 1.5 s after: decided $decided, fallback $fallback, rescued $rescued"
+	ghosts=$(($(status_field known) - known))
+	say "stopped for $took ms: $((events + lost)) events, $lost of them lost; in the 1.5 s after: decided $decided, fallback $fallback, rescued $rescued; known: $ghosts more than before"
 	[ $decided -gt 100 ] || fail "userspace decides nothing after the resync: $decided"
 	# A hundred tasks came and went. Those whose end was lost with the ring are gone for userspace too.
-	ghosts=$(($(status_field known) - known))
 	[ $ghosts -le 10 ] || fail "userspace believes in $ghosts tasks more than before"
 	[ $rescued = 0 ] || fail "userspace did not know of $rescued tasks after the resync"
 	still_enabled "the event ring was full for the ${round}th time"
