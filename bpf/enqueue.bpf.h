@@ -70,7 +70,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 		return cpu;
 	now = now_ns();
 	note_wakeup(t, now);
-	if (idle && !cpu_taken(cpu)) { /* the kernel takes all CPUs for idle when we come */
+	if (idle && !higher_class_runs(cpu)) { /* the kernel takes all CPUs for idle when we come */
 		if (is_daemon(p))
 			insert_local(p, t, MUS_ROUTE_DAEMON, shared.slice_ns, 0);
 		else if (shared.flags & MUS_CONFIG_IDLE_DIRECT || kernel_owned(p, t))

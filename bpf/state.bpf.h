@@ -53,6 +53,14 @@ static __always_inline struct mus_cpu *cpu_slot(s32 cpu)
 	return &shared.cpus[cpu & (MUS_MAX_CPUS - 1)];
 }
 
+/* Whether a task of a higher class runs on @cpu at this moment. */
+static __always_inline bool higher_class_runs(s32 cpu)
+{
+	const struct rq *rq = &runqueues ? bpf_per_cpu_ptr(&runqueues, cpu) : NULL;
+
+	return rq && rq->curr->prio < MAX_RT_PRIO;
+}
+
 /*
  * Whether a task of a higher class has @cpu. The kernel says so (cpu_release) when it comes after one of ours, and not when the CPU was
  * idle, or was such a task's before we came: so that is looked at too.
@@ -60,15 +68,10 @@ static __always_inline struct mus_cpu *cpu_slot(s32 cpu)
 static __always_inline bool cpu_taken(s32 cpu)
 {
 	struct mus_cpu *slot = cpu_slot(cpu);
-	const struct rq *rq;
 
-	if (slot->taken)
-		return true;
-	rq = &runqueues ? bpf_per_cpu_ptr(&runqueues, cpu) : NULL;
-	if (!rq || rq->curr->prio >= MAX_RT_PRIO)
-		return false;
-	slot->taken = 1;
-	return true;
+	if (!slot->taken && higher_class_runs(cpu))
+		slot->taken = 1;
+	return slot->taken;
 }
 
 static __always_inline struct mus_shard *shard_slot(u32 shard)
