@@ -252,11 +252,12 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	if (wakeup) {
+		s32 cpu = scx_bpf_task_cpu(p);
 		bool had = t->standing.slice_ns;
 
 		event_flags = MUS_EVENT_WAKEUP;
 		/* One at a time: many that wake each other would run in turns of one message each. */
-		if (!taken && !waits_locally(scx_bpf_task_cpu(p)) && standing_holds(t, now)) {
+		if (!taken && !waits_locally(cpu) && has_turn(cpu_slot(cpu), now) && standing_holds(t, now)) {
 			standing_enqueue(p, t, enq_flags, now);
 			return;
 		}

@@ -42,6 +42,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
 		slot->starved_since_ns = 0;
 	slot->slice_end_ns = now + p->scx.slice;
+	note_turn(slot, t->route, now);
 	watch_run(cpu, slot, now);
 	route = t->route;
 	barrier_var(route); /* read once, and checked in the register that is used */

@@ -148,6 +148,28 @@ static __always_inline bool waits_elsewhere(const struct mus_cpu *slot)
 	return own_queue(slot) || shard->queued_count || shard->held_count || shard->kernel_count;
 }
 
+/*
+ * Whether standing orders may go on before those that wait for @slot. By them alone it could be kept for as long as the budgets
+ * last, while what is on the run queues is not looked at: after a slice of that, the next who wakes waits like every other.
+ */
+static __always_inline bool has_turn(const struct mus_cpu *slot, u64 now)
+{
+	u64 since = slot->standing_since_ns;
+
+	return !since || now - since < shared.slice_ns;
+}
+
+/* A run by @route begins on @slot. The kernel's own and the daemon tell nothing about the others. */
+static __always_inline void note_turn(struct mus_cpu *slot, u32 route, u64 now)
+{
+	if (route == MUS_ROUTE_KERNEL || route == MUS_ROUTE_DAEMON)
+		return;
+	if (route != MUS_ROUTE_STANDING || !waits_elsewhere(slot))
+		slot->standing_since_ns = 0;
+	else if (!slot->standing_since_ns)
+		slot->standing_since_ns = now;
+}
+
 /* When what runs there should be interrupted, given that others wait. */
 static __always_inline u64 run_due(const struct mus_cpu *slot)
 {

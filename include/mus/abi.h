@@ -211,7 +211,8 @@ struct mus_cpu {
 	__u32 local_count;      /* tasks that the kernel half put on the kernel's own queue of this CPU */
 	__u32 running_count;    /* 0 or 1 */
 	__u32 reserved;
-	__u64 reserved_more[3];
+	__u64 standing_since_ns; /* since when it has run by standing order alone while others wait; 0: it has not */
+	__u64 reserved_more[2];
 };
 
 /* One for each last-level cache. Writer: kernel half. */

@@ -171,7 +171,7 @@ void FakeKernel::wake(FakeTask& t, bool fork) {
 
 void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
   FakeCpu& c = cpu_for(t);
-  if (wakeup && standing_holds(t)) {
+  if (wakeup && has_turn(c) && standing_holds(t)) {
     standing_enqueue(t, c);
     return;
   }
@@ -326,9 +326,13 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.running = &t;
   c.since = now_;
   c.starved_since = {};
+  if (t.route != MUS_ROUTE_STANDING || !waits_elsewhere(c))
+    c.standing_since = {};
+  else if (c.standing_since == Time{})
+    c.standing_since = now_;
   ++counters_.runs[t.route];
   if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
-    announce_ahead(t, t.ahead || !c.queue.empty() || !shared_.empty() || !held_.empty());
+    announce_ahead(t, t.ahead || waits_elsewhere(c));
     want_more(c, t);
   }
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);

@@ -106,7 +106,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     int id = 0;
     bool online = true;
     FakeTask* running = nullptr;
-    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{};
+    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{};
     Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
     std::deque<FakeTask*> local;
     RunQueue queue;
@@ -154,6 +154,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] bool standing_valid(const mus_decision& d) const;
   void standing_set(FakeTask& t, const mus_decision& d);
   [[nodiscard]] FakeCpu& standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev);
+  [[nodiscard]] bool waits_elsewhere(const FakeCpu& c) const { return !c.queue.empty() || !shared_.empty() || !held_.empty(); }
+  [[nodiscard]] bool has_turn(const FakeCpu& c) const { return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice; }
   [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;

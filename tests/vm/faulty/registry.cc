@@ -82,6 +82,17 @@ class SpinsPolicy final : public FaultyPolicy {
   }
 };
 
+/// Whoever wakes goes before all that wait, without end; what runs is left alone, so that the next one wakes before it sleeps.
+class GenerousPolicy final : public FaultyPolicy {
+ public:
+  using FaultyPolicy::FaultyPolicy;
+  [[nodiscard]] std::string_view name() const override { return "generous"; }
+  [[nodiscard]] StandingOrder standing_order(Task&, Time) override {
+    if (!wrong()) return {};
+    return {.slice = 10ms, .min_run = 50ms, .budget = 1s, .valid_for = 60s, .rate = 2};
+  }
+};
+
 template <typename P>
 std::unique_ptr<Policy> make(const PolicyConfig& config) {
   return std::make_unique<P>(config);
@@ -92,6 +103,7 @@ constexpr std::array kPolicies{
     PolicyEntry{"fifo", "a good one", {}, make<FifoPolicy>},
     PolicyEntry{"throws", "throws an exception", FaultyPolicy::kOptions, make<ThrowsPolicy>},
     PolicyEntry{"garbage", "decides nonsense", FaultyPolicy::kOptions, make<GarbagePolicy>},
+    PolicyEntry{"generous", "lets whoever wakes go before the others, without end", FaultyPolicy::kOptions, make<GenerousPolicy>},
     PolicyEntry{"spins", "never returns", FaultyPolicy::kOptions, make<SpinsPolicy>},
 };
 

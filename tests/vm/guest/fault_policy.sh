@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fault_policy.sh: a policy that throws, one that decides nonsense, and one that never returns, in mus-faulty. The first two are replaced by
-# the one before; for the last the kernel half schedules on, and the daemon does not take a CPU for itself.
+# fault_policy.sh: policies that go wrong, in mus-faulty. One that throws and one that decides nonsense are replaced by the one before.
+# With one whose standing orders have no end, those who have none still get their turn. For one that never returns the kernel half schedules
+# on, and the daemon does not take a CPU for itself.
 . /root/lib.sh
 . /root/fault_lib.sh
 DAEMON=mus-faulty
@@ -40,6 +41,16 @@ for policy in throws garbage; do
 	beat_end $policy
 	mus_stop
 done
+
+mus_start
+beat_begin
+musctl policy use generous --set after=0 >/dev/null || fail "musctl policy use generous"
+# Two pairs on one CPU: whenever one of a pair sleeps, the other has just been woken, so that there is always somebody with an order.
+taskset 1 wakeup --messengers 2 --workers 1 --think-us 300 --seconds 3 >/tmp/wakeup || fail "wakeup: $(cat /tmp/wakeup)"
+beat_end "orders without end"
+say "orders without end: longest wait $LONGEST ms"
+[ $LONGEST -le 1000 ] || fail "orders without end: somebody waited for $LONGEST ms"
+mus_stop
 
 mus_start --orphan-sec 1000
 beat_begin
