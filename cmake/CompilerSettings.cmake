@@ -67,4 +67,8 @@ if(MUS_SANITIZE)
     # ThreadSanitizer does not model atomic_thread_fence, which the queues use; gcc says so at each use.
     add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Wno-tsan>)
   endif()
+  if(MUS_SANITIZE MATCHES address AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # gcc 12 takes members of its own std::regex for uninitialized once they are instrumented.
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+  endif()
 endif()
