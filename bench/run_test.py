@@ -54,6 +54,15 @@ stress-ng: metrc: [15440] switch              2777.24 nanosecs per context switc
 CYCLICTEST = json.dumps({"thread": {"0": {"cycles": 101, "avg": 50.5, "max": 900, "histogram": {"10": 90, "500": 10}}}})
 WAKEUP = ('{"wakeups": 100, "wakeups_per_s": 3594.1, "avg_us": 26.3, "p50_us": 1.568, "p99_us": 532.48, "p99.9_us": 1015.808, '
           '"max_us": 1599.17, "histogram": {"1.568": 60, "532.480": 39, "1015.808": 1}}')
+COMPILE = "compiled in 12.5 s\n"
+REDIS = '"GET","914.27","21.730","0.712","14.783","51.327","55.391","79.679"\n'
+PERIODIC = """# Policy : SCHED_OTHER priority : 0
+#idx     perf      run   period           start             end          rel_st      slack c_duration   c_period     wu_lat
+   0     2000     4583    13079         6695063         6708142           46367      -4651       1000      10000          0
+   0     2000     7162    10435         6713434         6723869           64738       2822       1000      10000        443
+   0     2000     8184    13111         6723904         6737015           75208       1331       1000      10000       3590
+   0     2000     3493     7284         6737036         6744320           88340       2891       1000      10000        895
+"""
 STATS = {"runs": {"decided": 10, "standing": 50, "resumed": 20, "held": 20, "fallback": 0, "idle": 100}, "wakes": 30}
 
 
@@ -83,7 +92,7 @@ def measured(*runs, skipped=None):
 def everything():
     """Each benchmark under three schedulers, twice."""
     said = {"pipe": PIPE.format(us=100), "hackbench": HACKBENCH, "hackbench-threads": HACKBENCH, "messaging": MESSAGING,
-            "cyclictest": CYCLICTEST, "wakeup": WAKEUP, "switch": SWITCH, "sysbench": SYSBENCH}
+            "cyclictest": CYCLICTEST, "wakeup": WAKEUP, "switch": SWITCH, "sysbench": SYSBENCH, "compile": COMPILE, "redis": REDIS, "periodic": PERIODIC}
     return measured(*(frames(scheduler, name, text, number) for number in (1, 2) for name, text in said.items()
                       for scheduler in ("eevdf", "mus", "scx_simple")), skipped={"scx_flatcg": "make failed <see log>"})
 
@@ -97,7 +106,9 @@ class FiguresTest(unittest.TestCase):
         for name, text, expected in (
                 ("pipe", PIPE.format(us=186.804), {"time": [186.804]}), ("hackbench", HACKBENCH * 2, {"time": [0.752, 0.752]}),
                 ("messaging", MESSAGING, {"time": [0.13]}), ("sysbench", SYSBENCH, {"rate": [1565.22]}),
-                ("switch", SWITCH, {"rate": [719356.36]}),
+                ("switch", SWITCH, {"rate": [719356.36]}), ("compile", COMPILE, {"time": [12.5]}),
+                ("redis", '"test","rps"\n' + REDIS, {"rate": [914.27], "p50": [14.783], "p99": [55.391], "max": [79.679]}),
+                ("periodic", PERIODIC, {"missed": [25.0], "latency": [1232.0]}),
                 ("cyclictest", "a warning\n" + CYCLICTEST, {"avg": [50.5], "p50": [10], "p99": [500], "max": [900]}),
                 ("wakeup", WAKEUP, {"avg": [26.3], "p50": [1.568], "p99": [532.48],
                                     "p99.9": [1015.808], "max": [1599.17], "rate": [3594.1]})):

@@ -2,6 +2,7 @@
 """One boot of the VM in which bench/e2e/guest.sh runs every benchmark under every scheduler."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,15 @@ def wakeup_program(build_dir):
     return Path(build_dir or PROJECT / "build" / "release") / "tests-bin" / "wakeup"
 
 
+def program(name):
+    """Where it is; None: not installed. gcc's compiler proper is not on the PATH."""
+    if name != "cc1":
+        return shutil.which(name)
+    gcc = shutil.which("gcc")
+    found = gcc and subprocess.run([gcc, "-print-prog-name=cc1"], capture_output=True, text=True, check=False).stdout.strip()
+    return found if found and os.path.isabs(found) else None
+
+
 def vm_command(options):
     """tools/vm/run with the guest's half of the benchmark and its settings.
 
@@ -38,15 +48,15 @@ def vm_command(options):
     }
     runs = options.rounds * len(options.benchmarks) * len(options.commands)
     timeout = (120 + runs * (60 + options.seconds)) * (5 if options.virtual_time else 1)
-    tools = dict.fromkeys(figures.TOOLS[name] for name in options.benchmarks if name != "wakeup")
+    tools = dict.fromkeys(tool for name in options.benchmarks for tool in figures.TOOLS[name])
     command = [str(PROJECT / "tools" / "vm" / "run"), "--kernel", options.kernel, "--cpus", str(options.cpus),
-               "--timeout", str(timeout), "--tools", ",".join(tools),
+               "--timeout", str(timeout), "--tools", ",".join(tool for tool in tools if tool not in ("wakeup", "cc1")),
                "--add", f"{PROJECT}/tools/guest/scheduler.sh:/root/scheduler.sh",
                "--add", f"{HERE}/guest.sh:/usr/local/bin/guest.sh"]
     if "wakeup" in options.benchmarks:
         command += ["--add", str(wakeup_program(options.build_dir))]
-    for program in options.programs:
-        command += ["--add", program]
+    for path in [*options.programs, *([program("cc1")] if "cc1" in tools else [])]:
+        command += ["--add", path]
     if options.virtual_time:
         command.append("--virtual-time")
     if options.build_dir:

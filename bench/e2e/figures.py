@@ -32,10 +32,14 @@ METRICS = {
                Metric("rate", "wake-ups/s", True)),
     "switch": (Metric("rate", "ops/s", True),),
     "sysbench": (Metric("rate", "events/s", True),),
+    "compile": (Metric("time", "s"),),
+    "redis": (Metric("rate", "ops/s", True), Metric("p50", "ms"), Metric("p99", "ms"), Metric("max", "ms")),
+    "periodic": (Metric("missed", "%"), Metric("latency", "us")),
 }
-# The program that a benchmark needs in the VM.
-TOOLS = {"pipe": "perf", "hackbench": "hackbench", "hackbench-threads": "hackbench", "messaging": "perf", "cyclictest": "cyclictest",
-         "wakeup": "wakeup", "switch": "stress-ng", "sysbench": "sysbench"}
+# The programs that a benchmark needs in the VM.
+TOOLS = {"pipe": ("perf",), "hackbench": ("hackbench",), "hackbench-threads": ("hackbench",), "messaging": ("perf",),
+         "cyclictest": ("cyclictest",), "wakeup": ("wakeup",), "switch": ("stress-ng",), "sysbench": ("sysbench",), "compile": ("cc1",),
+         "redis": ("redis-server", "redis-benchmark", "redis-cli", "stress-ng"), "periodic": ("rt-app",)}
 
 
 def percentile(histogram, fraction):
@@ -70,6 +74,23 @@ def parse_switch(text):
     return {"rate": [float(value) for value in re.findall(r"\] switch +\d+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +([0-9.]+)", text)]}
 
 
+def parse_compile(text):
+    return {"time": [float(value) for value in re.findall(r"^compiled in ([0-9.]+) s", text, re.M)]}
+
+
+def parse_redis(text):
+    # test, requests a second, then ms: average, least, p50, p95, p99, most
+    fields = re.findall(r'^"GET",' + ",".join(['"([0-9.]+)"'] * 7) + "$", text, re.M)[-1]
+    return dict(zip(("rate", "p50", "p99", "max"), ([float(fields[at])] for at in (0, 3, 5, 6))))
+
+
+def parse_periodic(text):
+    # rt-app's log, a line for each activation. Slack: us that were left before the next one; latency: us from its timer to its start.
+    rows = [line.split() for line in text.splitlines() if re.fullmatch(r"( *-?[0-9]+){11}", line)]
+    slack, latency = [int(row[7]) for row in rows], [int(row[10]) for row in rows]
+    return {"missed": [100 * sum(left < 0 for left in slack) / len(slack)], "latency": [sum(latency) / len(latency)]}
+
+
 def cyclictest_histogram(text):
     thread = json.loads(text[text.index("{"):])["thread"]["0"]
     histogram = {int(value): count for value, count in thread["histogram"].items()}
@@ -96,7 +117,8 @@ def parse_wakeup(text):
 
 
 PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "hackbench-threads": parse_hackbench, "messaging": parse_messaging,
-           "cyclictest": parse_cyclictest, "wakeup": parse_wakeup, "switch": parse_switch, "sysbench": parse_sysbench}
+           "cyclictest": parse_cyclictest, "wakeup": parse_wakeup, "switch": parse_switch, "sysbench": parse_sysbench,
+           "compile": parse_compile, "redis": parse_redis, "periodic": parse_periodic}
 HISTOGRAMS = {"cyclictest": cyclictest_histogram, "wakeup": wakeup_histogram}  # microseconds: samples
 
 
@@ -125,7 +147,7 @@ class Run:
             self.values = PARSERS[self.benchmark](text)
             if self.benchmark in HISTOGRAMS:
                 self.histogram = HISTOGRAMS[self.benchmark](text)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, IndexError, ZeroDivisionError):
             pass
         if not all(self.values.get(metric.name) for metric in METRICS[self.benchmark]):
             self.usable = False

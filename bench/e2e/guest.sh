@@ -86,6 +86,81 @@ bench_cyclictest() {
     return $bench_status
 }
 
+# The same file again and again, 8 times a CPU, by two compilers a CPU.
+bench_compile() {
+    [ -e $WORK/file.c ] || for i in $(seq 40); do
+        echo "int f$i(int *a, int n) { int s = $i; for (int i = 0; i < n; i++) { s += a[i] * $i; if (s & $i) s ^= a[s & 7] << 1; } return s; }"
+    done >$WORK/file.c
+    begun=$(now)
+    seq $((CPUS * 8)) | xargs -P $((CPUS * 2)) -I{} cc1 -quiet -ffreestanding -O2 -o $WORK/file{}.s $WORK/file.c || return 1
+    echo "compiled in $(echo "$(now) $begun" | awk '{ print $1 - $2 }') s"
+    rm -f $WORK/file*.s
+}
+
+# make_group NAME WEIGHT
+make_group() {
+    echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
+    mkdir -p /sys/fs/cgroup/"$1" && echo "$2" >/sys/fs/cgroup/"$1"/cpu.weight
+}
+
+# in_group NAME COMMAND...
+in_group() {
+    group=$1
+    shift
+    # shellcheck disable=SC2016
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' /sys/fs/cgroup/"$group" "$@"
+}
+
+ask_redis() {
+    in_group favoured redis-benchmark -c 20 -d 128 -t get -n "$1" --csv | grep '^"GET"'
+}
+
+# Redis and its clients in a cgroup of weight 400; in one of weight 100 two that compute for each CPU.
+bench_redis() {
+    make_group favoured 400 && make_group noise 100 || return 1
+    in_group favoured redis-server --save '' --appendonly no >$WORK/redis.log &
+    members=$!
+    in_group noise stress-ng --cpu $((CPUS * 2)) --timeout 0 >$WORK/noise.log 2>&1 &
+    members="$members $!"
+    until redis-cli ping >/dev/null 2>&1; do sleep 0.1; done
+    bench_status=0
+    pace=$(ask_redis 300 | cut -d '"' -f 4 | cut -d . -f 1)
+    ask_redis $((${pace:-30} * SECONDS_EACH + 100)) || bench_status=1
+    for group in favoured noise; do
+        echo 1 >/sys/fs/cgroup/$group/cgroup.kill
+    done
+    wait $members 2>/dev/null
+    rmdir /sys/fs/cgroup/favoured /sys/fs/cgroup/noise
+    return $bench_status
+}
+
+# periodic_json SECONDS CALIBRATION: two tasks a CPU that work for 1 ms of each 10.
+periodic_json() {
+    cat >$WORK/periodic.json <<END
+{"tasks": {"periodic": {"instance": $((CPUS * 2)), "loop": -1, "run": 1000, "timer": {"ref": "unique", "period": 10000}}},
+ "global": {"duration": $1, "calibration": $2, "default_policy": "SCHED_OTHER", "logdir": "$WORK", "log_basename": "rt"}}
+END
+}
+
+# rt-app's periodic tasks, beside two spinning shells a CPU. What 1 ms of work is was measured once, on an idle machine. The output is its log.
+bench_periodic() {
+    [ -n "$LOOP_NS" ] || return 1
+    periodic_json "$SECONDS_EACH" "$LOOP_NS"
+    spinners=
+    for _ in $(seq $((CPUS * 2))); do
+        sh -c 'while :; do :; done' &
+        spinners="$spinners $!"
+    done
+    rt-app $WORK/periodic.json >$WORK/periodic.log 2>&1
+    bench_status=$?
+    kill $spinners
+    wait $spinners 2>/dev/null
+    [ $bench_status = 0 ] || cat $WORK/periodic.log
+    cat $WORK/rt-*.log
+    rm -f $WORK/rt-*.log
+    return $bench_status
+}
+
 run() { # ROUND SCHEDULER BENCHMARK
     status=0
     echo "@@ run $1 $2 $3"
@@ -113,6 +188,13 @@ run() { # ROUND SCHEDULER BENCHMARK
     echo "@@ end $status"
 }
 
+case " $BENCHMARKS " in
+    *' periodic '*)
+        periodic_json 1 '"CPU0"'
+        LOOP_NS=$(rt-app $WORK/periodic.json 2>&1 | sed -n 's/.*pLoad = \([0-9]*\)ns.*/\1/p')
+        rm -f $WORK/rt-*.log
+        ;;
+esac
 kernel_log_mark
 echo "@@ guest $(uname -r) $CPUS"
 case " $SCHEDULERS " in
