@@ -156,7 +156,7 @@ static __always_inline bool has_turn(const struct mus_cpu *slot, u64 now)
 {
 	u64 since = slot->standing_since_ns;
 
-	return !since || now - since < shared.slice_ns;
+	return !since || now - since < shared.slice_ns || !waits_elsewhere(slot);
 }
 
 /* A run by @route begins on @slot. The kernel's own and the daemon tell nothing about the others. */

@@ -155,7 +155,9 @@ class FakeKernel final : public Machine, public KernelFacts {
   void standing_set(FakeTask& t, const mus_decision& d);
   [[nodiscard]] FakeCpu& standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev);
   [[nodiscard]] bool waits_elsewhere(const FakeCpu& c) const { return !c.queue.empty() || !shared_.empty() || !held_.empty(); }
-  [[nodiscard]] bool has_turn(const FakeCpu& c) const { return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice; }
+  [[nodiscard]] bool has_turn(const FakeCpu& c) const {
+    return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice || !waits_elsewhere(c);
+  }
   [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
