@@ -144,7 +144,7 @@ TEST_P(LoopThreads, CommandsRepliesAndSnapshotsCross) {
   EXPECT_EQ(control.policies(), 2u) << "the one that decides, and the one before it";
   EXPECT_GT(machine.decided(), std::uint64_t{FakeMachine::kTasks});
   EXPECT_EQ(machine.refused(), 0u);
-  EXPECT_GT(machine.exits_lost(), 10u);
+  EXPECT_GT(machine.exits_lost(), 0u);
   EXPECT_EQ(driver.waiting(), 0u);
   EXPECT_EQ(driver.counters().bad_events + driver.counters().bad_decisions + driver.counters().thrown + driver.counters().shed, 0u);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <list>
 #include <optional>
@@ -190,12 +191,13 @@ TEST_F(ServerTest, TurnsAwayWhoIsTooMany) {
     return true;
   };
   ASSERT_TRUE(until([&] { return connected(500); }));
+  auto turned_away = [&] {
+    return std::ranges::count_if(clients, [](SocketClient& client) { return client.closed() && client.read == "bye 0\n"; });
+  };
+  EXPECT_TRUE(until([&] { return turned_away() == 500 - 64; })) << turned_away();
   serve_for(20ms);
   EXPECT_EQ(server_.client_count(), 64u);
-  std::size_t turned_away = 0;
-  for (SocketClient& client : clients)
-    turned_away += client.closed() && client.read == "bye 0\n";
-  EXPECT_EQ(turned_away, 500u - 64u);
+  EXPECT_EQ(turned_away(), 500 - 64);
   clients.front().send("x\n");
   EXPECT_TRUE(until([&] { return clients.front().lines() == 1; })) << "who was there first is served";
   clients.pop_front();
