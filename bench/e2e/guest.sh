@@ -69,19 +69,28 @@ bench_wakeup() {
     wakeup --seconds "$SECONDS_EACH" --json
 }
 
-# Two spinning shells for each CPU, and one task that sleeps 2 ms at a time beside them.
-bench_cyclictest() {
+# Two spinning shells for each CPU.
+spin() {
     spinners=
     for _ in $(seq $((CPUS * 2))); do
         sh -c 'while :; do :; done' &
         spinners="$spinners $!"
     done
+}
+
+stop_spinning() {
+    kill $spinners
+    wait $spinners 2>/dev/null
+}
+
+# One task that sleeps 2 ms at a time, beside spinning shells.
+bench_cyclictest() {
+    spin
     sleep 1
     cyclictest --policy=other -i 2000 -D "$SECONDS_EACH" -q -h 200000 --histfile=/dev/null \
         --json=$WORK/cyclictest.json >/dev/null
     bench_status=$?
-    kill $spinners
-    wait $spinners 2>/dev/null
+    stop_spinning
     cat $WORK/cyclictest.json
     return $bench_status
 }
@@ -146,15 +155,10 @@ END
 bench_periodic() {
     [ -n "$LOOP_NS" ] || return 1
     periodic_json "$SECONDS_EACH" "$LOOP_NS"
-    spinners=
-    for _ in $(seq $((CPUS * 2))); do
-        sh -c 'while :; do :; done' &
-        spinners="$spinners $!"
-    done
+    spin
     rt-app $WORK/periodic.json >$WORK/periodic.log 2>&1
     bench_status=$?
-    kill $spinners
-    wait $spinners 2>/dev/null
+    stop_spinning
     [ $bench_status = 0 ] || cat $WORK/periodic.log
     cat $WORK/rt-*.log
     rm -f $WORK/rt-*.log
