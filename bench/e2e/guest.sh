@@ -106,40 +106,37 @@ bench_compile() {
     rm -f $WORK/file*.s
 }
 
-# make_group NAME WEIGHT
+# make_group FOLDER WEIGHT
 make_group() {
-    echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
-    mkdir -p /sys/fs/cgroup/"$1" && echo "$2" >/sys/fs/cgroup/"$1"/cpu.weight
-}
-
-# in_group NAME COMMAND...
-in_group() {
-    group=$1
-    shift
-    # shellcheck disable=SC2016
-    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' /sys/fs/cgroup/"$group" "$@"
+    mkdir -p "$1" && echo "$2" >"$1"/cpu.weight
 }
 
 ask_redis() {
-    in_group favoured redis-benchmark -c 20 -d 128 -t get -n "$1" --csv | grep '^"GET"'
+    (in_group "$favoured" redis-benchmark -c 20 -d 128 -t get -n "$1" --csv) | grep '^"GET"'
 }
 
 # Redis and its clients in a cgroup of weight 400; in one of weight 100 two that compute for each CPU.
 bench_redis() {
-    make_group favoured 400 && make_group noise 100 || return 1
-    in_group favoured redis-server --save '' --appendonly no >$WORK/redis.log &
+    favoured=/sys/fs/cgroup/favoured noise=/sys/fs/cgroup/noise
+    echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
+    make_group $favoured 400 && make_group $noise 100 || return 1
+    (in_group $favoured redis-server --save '' --appendonly no) >$WORK/redis.log &
     members=$!
-    in_group noise stress-ng --cpu $((CPUS * 2)) --timeout 0 >$WORK/noise.log 2>&1 &
+    (in_group $noise stress-ng --cpu $((CPUS * 2)) --timeout 0) >$WORK/noise.log 2>&1 &
     members="$members $!"
-    until redis-cli ping >/dev/null 2>&1; do sleep 0.1; done
+    tries=0
+    until redis-cli ping >/dev/null 2>&1 || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
     bench_status=0
     pace=$(ask_redis 300 | cut -d '"' -f 4 | cut -d . -f 1)
-    ask_redis $((${pace:-30} * SECONDS_EACH + 100)) || bench_status=1
-    for group in favoured noise; do
-        echo 1 >/sys/fs/cgroup/$group/cgroup.kill
+    [ -n "$pace" ] && ask_redis $((pace * SECONDS_EACH + 100)) || bench_status=1
+    for group in $favoured $noise; do
+        echo 1 >$group/cgroup.kill
     done
     wait $members 2>/dev/null
-    rmdir /sys/fs/cgroup/favoured /sys/fs/cgroup/noise
+    rmdir $favoured $noise
     return $bench_status
 }
 

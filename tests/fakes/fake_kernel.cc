@@ -326,10 +326,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.running = &t;
   c.since = now_;
   c.starved_since = {};
-  if (t.route != MUS_ROUTE_STANDING || !waits_elsewhere(c))
-    c.standing_since = {};
-  else if (c.standing_since == Time{})
-    c.standing_since = now_;
+  note_turn(c, t);
   ++counters_.runs[t.route];
   if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
     announce_ahead(t, t.ahead || waits_elsewhere(c));

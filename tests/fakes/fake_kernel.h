@@ -158,6 +158,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] bool has_turn(const FakeCpu& c) const {
     return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice || !waits_elsewhere(c);
   }
+  void note_turn(FakeCpu& c, const FakeTask& t) const;
   [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;

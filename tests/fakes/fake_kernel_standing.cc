@@ -69,6 +69,13 @@ FakeKernel::FakeCpu& FakeKernel::standing_cpu(const FakeTask& t, Duration min_ru
   return urgent(prev) && calm ? *calm : prev;
 }
 
+void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
+  if (t.route != MUS_ROUTE_STANDING || !waits_elsewhere(c))
+    c.standing_since = {};
+  else if (c.standing_since == Time{})
+    c.standing_since = now_;
+}
+
 void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
   if (c.running && !urgent(c) && c.preempt_at == Time{}) c.preempt_at = now_ + delay;
 }

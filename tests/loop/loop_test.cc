@@ -134,7 +134,8 @@ TEST_P(LoopThreads, CommandsRepliesAndSnapshotsCross) {
   });
   loop.stop();  // as when it is handed over, and the other one does not come
   loop.start();
-  control.look_for(std::chrono::milliseconds(300), [&] { control.post_weight(); });
+  for (int tries = 0; tries == 0 || (machine.exits_lost() <= 10 && tries < 30); ++tries)
+    control.look_for(std::chrono::milliseconds(300), [&] { control.post_weight(); });
   control.await_answers();
   EXPECT_TRUE(machine.settle(kPatienceSec)) << "somebody who waits is never decided on";
   EXPECT_TRUE(control.await_tasks(FakeMachine::kTasks)) << "those who are gone are forgotten, whoever told of it";
@@ -144,7 +145,7 @@ TEST_P(LoopThreads, CommandsRepliesAndSnapshotsCross) {
   EXPECT_EQ(control.policies(), 2u) << "the one that decides, and the one before it";
   EXPECT_GT(machine.decided(), std::uint64_t{FakeMachine::kTasks});
   EXPECT_EQ(machine.refused(), 0u);
-  EXPECT_GT(machine.exits_lost(), 0u);
+  EXPECT_GT(machine.exits_lost(), 10u);
   EXPECT_EQ(driver.waiting(), 0u);
   EXPECT_EQ(driver.counters().bad_events + driver.counters().bad_decisions + driver.counters().thrown + driver.counters().shed, 0u);
 }

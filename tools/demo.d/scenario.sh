@@ -57,11 +57,6 @@ make_group() {
     made_groups="$1 $made_groups"
 }
 
-in_group() { # GROUP COMMAND...
-    # shellcheck disable=SC2016
-    exec sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$@"
-}
-
 usage_us() {
     sed -n 's/^usage_usec //p' "$1/cpu.stat"
 }

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Starts and stops sched_ext schedulers. Sourced by the scripts that measure, mostly inside the VM.
+# Starts and stops sched_ext schedulers, and puts programs into cgroups. Sourced by the scripts that measure, mostly inside the VM.
 
 SCX=/sys/kernel/sched_ext
 SCHEDULER_PID=
 SCHEDULER_LOG=
+
+# in_group FOLDER COMMAND [ARG...]: becomes COMMAND, in the cgroup; for a subshell.
+in_group() {
+    # shellcheck disable=SC2016
+    exec sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$@"
+}
 
 scx_state() {
     cat $SCX/state 2>/dev/null || echo missing
