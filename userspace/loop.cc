@@ -132,6 +132,7 @@ void Loop::run() {
     bool soon = catching_up_ || (chaos_ && chaos_->holds_back());
     events_->wait(soon ? kSoonWaitMs : held || resync_again_ ? kHeldWaitMs : kIdleWaitMs);
   }
+  pass();  // who takes over has that much more time before anybody waits for it
 }
 
 // Drain, decide, commit. Returns whether there is more to do at once.
