@@ -9,6 +9,8 @@
 #include "events.bpf.h"
 #include "standing.bpf.h"
 
+#define MUS_REPORT_SLICES 8 /* who runs by standing order is told of this often */
+
 /*
  * @t begins a slice: tells userspace of it if it is likely to use all of it, and that is @worth an event: others want the
  * CPU too, or userspace counts the slice among those that have not begun, and has to be told.
@@ -23,6 +25,32 @@ static __always_inline void announce_ahead(struct task_struct *p, struct task_ct
 	set_flag(t, MUS_TASK_AHEAD); /* before the event: the answer may come at once */
 	if (!post_task_event(MUS_EVENT_RUNNING, 0, p, t, p->cpus_ptr, 0, now))
 		clear_flag(t, MUS_TASK_AHEAD);
+}
+
+/*
+ * @t begins a slice, and its standing order takes it on when that ends: there is nothing to decide on. Userspace is told what
+ * it has used, now and then; and if it decided on this slice ahead, that this has begun.
+ */
+static __always_inline void report_in_turn(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	bool ahead = t->flags & MUS_TASK_AHEAD;
+
+	clear_flag(t, MUS_TASK_AHEAD);
+	if (!wanted(MUS_EVENT_REPORT) || !(t->flags & MUS_TASK_KNOWN) ||
+	    (!ahead && (s64)(now - t->reported_ns) < (s64)(MUS_REPORT_SLICES * shared.slice_ns)))
+		return;
+	post_task_event(MUS_EVENT_REPORT, MUS_EVENT_STANDING, p, t, p->cpus_ptr, 0, now);
+	if ((s64)(now - shared.looked_ns) > (s64)(2 * MUS_REPORT_SLICES * shared.slice_ns))
+		wake_userspace(now);
+}
+
+/* @t begins a slice: userspace hears of it, if it should. */
+static __always_inline void tell_begin(struct task_struct *p, struct task_ctx *t, bool worth, u64 now)
+{
+	if (may_join(p, t, MUS_STANDING_AGAIN, now))
+		report_in_turn(p, t, now);
+	else
+		announce_ahead(p, t, worth || t->flags & MUS_TASK_AHEAD, now);
 }
 
 /*

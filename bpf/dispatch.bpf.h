@@ -49,7 +49,7 @@ static __always_inline u64 first_order(u64 queue)
 static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 {
 	u64 own = queue_id(MUS_QUEUE_CPU, cpu), any = queue_id(MUS_QUEUE_SHARED, slot->shard);
-	bool in_own = own_queue(slot), in_any = shard_slot(slot->shard)->queued_count;
+	bool in_own = own_queue(slot), in_any = shared_queue(shard_slot(slot->shard));
 
 	if (in_own && (!in_any || first_order(own) <= first_order(any)) && dsq_move_to_local(own))
 		return true;
@@ -64,14 +64,14 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 
 	if (!t->next_slice_ns || t->flags & MUS_TASK_YIELDED || (t->next_target >= 0 && t->next_target != cpu) ||
 	    (own_queue(slot) && first_order(own) < t->next_order) ||
-	    (shard_slot(slot->shard)->queued_count && first_order(any) < t->next_order))
+	    (shared_queue(shard_slot(slot->shard)) && first_order(any) < t->next_order))
 		return false;
 	slice = take_ahead(t);
 	if (!slice)
 		return false;
 	renew_slice(prev, t, slot, slice, now);
 	count(runs[MUS_ROUTE_DECIDED]);
-	announce_ahead(prev, t, true, now); /* or else it would be believed to wait for its turn */
+	tell_begin(prev, t, true, now); /* or else it would be believed to wait for its turn */
 	want_more(prev, t, slot, now);
 	return true;
 }
@@ -83,7 +83,7 @@ static __always_inline bool steal_decided(s32 cpu)
 
 	if (shards > 1) {
 		bpf_for(i, 0, shards < MUS_MAX_SHARDS ? shards : MUS_MAX_SHARDS) {
-			if (shard_slot(i)->queued_count && dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, i)))
+			if (shared_queue(shard_slot(i)) && dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, i)))
 				return true;
 		}
 	}

@@ -79,7 +79,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	}
 	if (is_daemon(p))
 		cpu = daemon_cpu(p, cpu);
-	else if (cpu_taken(cpu) || standing_holds(t, now))
+	else if (cpu_taken(cpu) || (interrupts(t) && standing_holds(t, now)))
 		cpu = standing_cpu(p, t->standing.min_run_ns, cpu, now);
 	return cpu;
 }
@@ -256,8 +256,12 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		bool had = t->standing.slice_ns;
 
 		event_flags = MUS_EVENT_WAKEUP;
+		if (!taken && may_join(p, t, MUS_STANDING_IN_TURN, now)) {
+			join_in_turn(p, t, now, enq_flags);
+			return;
+		}
 		/* One at a time: many that wake each other would run in turns of one message each. */
-		if (!taken && !waits_locally(cpu) && has_turn(cpu_slot(cpu), now) && standing_holds(t, now)) {
+		if (interrupts(t) && !taken && !waits_locally(cpu) && has_turn(cpu_slot(cpu), now) && standing_holds(t, now)) {
 			standing_enqueue(p, t, enq_flags, now);
 			return;
 		}
@@ -271,6 +275,12 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		}
 		if (!(t->flags & MUS_TASK_YIELDED))
 			set_flag(t, MUS_TASK_LONG);
+		if (!known_ahead(t) && may_join(p, t, MUS_STANDING_AGAIN, now)) {
+			forget_ahead(t);
+			/* As if it had been decided on when its slice began, which is when it would have been. */
+			join_in_turn(p, t, now - t->standing.slice_ns, enq_flags);
+			return;
+		}
 	}
 	enqueue_held(p, t, event_flags, enq_flags, now);
 }

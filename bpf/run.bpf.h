@@ -24,6 +24,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		fallback_advance(t, shard_slot(place_shard(from)));
 	} else if (old == MUS_STATE_RESUMED) {
 		fallback_advance(t, shard_slot(place_shard(from)));
+	} else if (old == MUS_STATE_IN_TURN) {
+		t->slice_ns = p->scx.slice;
 	} else if (old == MUS_STATE_NONE) { /* the kernel dispatched it by itself: exiting, migration disabled */
 		t->route = is_daemon(p) ? MUS_ROUTE_DAEMON : MUS_ROUTE_KERNEL;
 		t->slice_ns = p->scx.slice;
@@ -48,8 +50,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	barrier_var(route); /* read once, and checked in the register that is used */
 	if (route < MUS_ROUTES)
 		count(runs[route]);
-	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED) {
-		announce_ahead(p, t, t->flags & MUS_TASK_AHEAD || waits_elsewhere(slot), now);
+	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED || old == MUS_STATE_IN_TURN) {
+		tell_begin(p, t, waits_elsewhere(slot), now);
 		want_more(p, t, slot, now);
 	}
 }
@@ -161,9 +163,9 @@ static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bo
 			clear_flag(t, MUS_TASK_ANNOUNCED);
 	} else if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) &&
 		   (t->unreported_ns >= shared.report_ns ||
-		    (t->route == MUS_ROUTE_STANDING && (s64)(now - t->reported_ns) > (s64)(8 * shared.slice_ns)))) {
-		post_task_event(MUS_EVENT_REPORT, t->route == MUS_ROUTE_STANDING ? MUS_EVENT_STANDING : 0, p, t,
-				p->cpus_ptr, 0, now);
+		    (standing_route(t->route) && (s64)(now - t->reported_ns) > (s64)(MUS_REPORT_SLICES * shared.slice_ns)))) {
+		post_task_event(MUS_EVENT_REPORT, standing_route(t->route) ? MUS_EVENT_STANDING : 0, p, t, p->cpus_ptr, 0,
+				now);
 	}
 }
 

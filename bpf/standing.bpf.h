@@ -8,10 +8,11 @@
 #define MUS_STANDING_BPF_H
 
 #include "events.bpf.h"
+#include "fallback.bpf.h"
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
-	return !d->standing_flags && d->standing_rate <= MUS_STANDING_RATE_MAX &&
+	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_MAX &&
 	       (!d->standing_slice_ns ||
 		(d->standing_slice_ns >= MUS_SLICE_MIN_NS && d->standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
 	       d->standing_budget_ns <= MUS_SLICE_MAX_NS && d->standing_min_run_ns <= MUS_SLICE_MAX_NS &&
@@ -54,6 +55,7 @@ static __always_inline void standing_set(struct standing_order *s, const struct 
 	s->budget_max_ns = d->standing_budget_ns;
 	s->rate = d->standing_rate;
 	s->until_ns = now + d->standing_valid_ns;
+	s->flags = d->standing_flags;
 	s->slice_ns = d->standing_slice_ns;
 	count(standing_set);
 }
@@ -70,6 +72,17 @@ static __always_inline bool standing_holds(struct task_ctx *t, u64 now)
 		return true;
 	count(standing_spent);
 	return false;
+}
+
+/* Whether the standing order of @t, while it holds, lets it interrupt others when it wakes. */
+static __always_inline bool interrupts(const struct task_ctx *t)
+{
+	return !(t->standing.flags & MUS_STANDING_IN_TURN);
+}
+
+static __always_inline bool standing_route(u32 route)
+{
+	return route == MUS_ROUTE_STANDING || route == MUS_ROUTE_IN_TURN;
 }
 
 /* Runs that nobody may interrupt by standing order. */
@@ -145,7 +158,16 @@ static __always_inline bool waits_elsewhere(const struct mus_cpu *slot)
 {
 	const struct mus_shard *shard = shard_slot(slot->shard);
 
-	return own_queue(slot) || shard->queued_count || shard->held_count || shard->kernel_count;
+	return own_queue(slot) || shared_queue(shard) || shard->held_count || shard->kernel_count;
+}
+
+/* Whether none but those wait for @slot who take turns by standing order, as the one who runs there does. */
+static __always_inline bool in_turn_alone(const struct mus_cpu *slot)
+{
+	const struct mus_shard *shard = shard_slot(slot->shard);
+
+	return slot->route == MUS_ROUTE_IN_TURN && !own_queue(slot) && !shard->queued_count && !shard->held_count &&
+	       !shard->kernel_count;
 }
 
 /*
@@ -168,6 +190,10 @@ static __always_inline void note_turn(struct mus_cpu *slot, u32 route, u64 now)
 		slot->standing_since_ns = 0;
 	else if (!slot->standing_since_ns)
 		slot->standing_since_ns = now;
+	if (route == MUS_ROUTE_DECIDED || !shard_slot(slot->shard)->held_count)
+		slot->undecided_since_ns = 0;
+	else if (!slot->undecided_since_ns)
+		slot->undecided_since_ns = now;
 }
 
 /* When what runs there should be interrupted, given that others wait. */
@@ -185,6 +211,8 @@ static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
 {
 	if (!waits_locally(cpu))
 		slot->min_run_ns = 0;
+	if (in_turn_alone(slot) && !waits_locally(cpu))
+		return;
 	if (waits_elsewhere(slot) || waits_locally(cpu))
 		look_at(cpu, slot, run_due(slot), now);
 }
@@ -225,6 +253,36 @@ static __always_inline void standing_enqueue(struct task_struct *p, struct task_
 	t->route = MUS_ROUTE_STANDING;
 	t->slice_ns = t->standing.slice_ns;
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);
+}
+
+/* Whether those who are held have waited for so long for who runs by standing order that userspace must have forgotten them. */
+static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
+{
+	u64 since = slot->undecided_since_ns;
+
+	return since && now - since > shared.stall_ns;
+}
+
+/* Whether the standing order of @t lets it join the shared run queue now, by @flag. While userspace is stalled, weights count. */
+static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
+{
+	return t->standing.flags & flag && (u64)p->nr_cpus_allowed >= shared.online_count && !userspace_stalled(now) &&
+	       !keeps_out_held(cpu_slot(scx_bpf_task_cpu(p)), now) && standing_holds(t, now);
+}
+
+/* Obeys a standing order that interrupts nobody: @p waits behind those that had been decided by @order. */
+static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, u64 order, u64 enq_flags)
+{
+	u32 shard = shard_of_cpu(scx_bpf_task_cpu(p));
+	s32 idle;
+
+	t->route = MUS_ROUTE_IN_TURN;
+	t->slice_ns = t->standing.slice_ns;
+	enter(t, place(MUS_STATE_IN_TURN, shard, -1));
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_SHARED, shard), t->slice_ns, order, enq_flags);
+	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (idle >= 0)
+		scx_bpf_kick_cpu(idle, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
 }
 
 #endif /* MUS_STANDING_BPF_H */

@@ -90,6 +90,12 @@ static __always_inline u32 own_queue(const struct mus_cpu *slot)
 	return slot->queued_count + slot->resumed_count;
 }
 
+/* Tasks on the run queue that the CPUs of @shard share. */
+static __always_inline u64 shared_queue(const struct mus_shard *shard)
+{
+	return shard->queued_count + shard->in_turn_count;
+}
+
 /* The counters of this CPU: no other CPU writes them. */
 static __always_inline struct mus_counters *counters(void)
 {
@@ -127,13 +133,15 @@ static __always_inline u64 queue_id(enum mus_queue_kind kind, u32 index)
 /*
  * States of a task, and what moves it on if userspace is dead:
  *
- *   NONE ----> HELD ----> QUEUED ----> RUNNING ----> NONE (asleep), HELD or RESUMED
+ *   NONE ----> HELD ----> QUEUED ----> RUNNING ----> NONE (asleep), HELD, RESUMED or IN_TURN
  *     \          \                     ^
  *      \          `--- fallback -------|
- *       `--> LOCAL (a CPU's own queue)-'
+ *       `--> LOCAL (a CPU's own queue)-|
+ *        `-> IN_TURN ------------------'
  *
  *   HELD     dispatch takes it after the hold bound, at once while userspace is stalled
  *   QUEUED   dispatch takes it; other CPUs steal it when they have nothing else
+ *   IN_TURN  as QUEUED, on the same queue, by standing order
  *   RESUMED  as QUEUED: interrupted, it waits on its CPU's run queue to go on
  *   LOCAL    the kernel runs it next on that CPU
  *   KERNEL   dispatch takes turns between this queue and the others
@@ -146,6 +154,7 @@ enum mus_state {
 	MUS_STATE_LOCAL,
 	MUS_STATE_KERNEL,
 	MUS_STATE_RUNNING,
+	MUS_STATE_IN_TURN,
 };
 
 /*
@@ -200,7 +209,7 @@ struct standing_order {
 	u64 refilled_ns;
 	u64 until_ns;
 	u32 rate;
-	u32 reserved;
+	u32 flags;      /* enum mus_standing_flag */
 };
 
 struct task_ctx {
@@ -291,6 +300,9 @@ static __always_inline void count_place(place_t at, s64 n)
 			__sync_fetch_and_add(&slot->queued_count, n);
 		else
 			__sync_fetch_and_add(&shard->queued_count, n);
+		break;
+	case MUS_STATE_IN_TURN:
+		__sync_fetch_and_add(&shard->in_turn_count, n);
 		break;
 	case MUS_STATE_RESUMED:
 		__sync_fetch_and_add(&slot->resumed_count, n);

@@ -6,7 +6,7 @@ import re
 from statistics import median
 from typing import NamedTuple
 
-USERLAND = ("decided", "standing", "resumed")   # a task ran because userspace had said so
+USERLAND = ("decided", "standing", "in_turn", "resumed")   # a task ran because userspace had said so
 BPF_ALONE = ("held", "fallback")                # a task ran because nobody had said anything in time
 
 TOLERATED_OTHER_WORK = 0.10
@@ -356,8 +356,8 @@ def print_userland(report):
                      count(stats, "stalls"), count(stats, "wakes"),
                      f"{entry['daemon_cpu_s'] / seconds:.1%}", f"{entry['daemon_switches'] / seconds:,.0f}",
                      f"{entry['daemon_faults']:,}"])
-    print("\nmus: runs by who decided them, all rounds. userspace = (decided + standing + resumed) / (those + held +\n"
-          "fallback); idle CPU = put on an idle CPU at once; daemon CPU in per cent of one CPU")
+    print("\nmus: runs by who decided them, all rounds. userspace = (decided + standing + in turn + resumed) /\n"
+          "(those + held + fallback); idle CPU = put on an idle CPU at once; daemon CPU in per cent of one CPU")
     print(columns(rows, 1))
 
 

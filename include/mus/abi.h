@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 4u
+#define MUS_ABI_VERSION 5u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -125,6 +125,12 @@ enum mus_decision_flag {
 	MUS_DECIDE_FLAGS = 7,
 };
 
+enum mus_standing_flag {
+	MUS_STANDING_IN_TURN = 1 << 0, /* it interrupts nobody: it joins the end of the shared run queue */
+	MUS_STANDING_AGAIN = 1 << 1,   /* also when it has used up a slice: at the end of the shared run queue */
+	MUS_STANDING_FLAGS = 3,
+};
+
 #define MUS_TARGET_ANY (-1) /* the shard's shared run queue: the first CPU that may run it takes it */
 
 /*
@@ -133,16 +139,17 @@ enum mus_decision_flag {
  *
  * The standing order says what the kernel half does at the next wakeups of the task, without asking:
  * put it on a CPU at once for standing_slice_ns, interrupting a task that is not itself running by
- * standing order and has run for standing_min_run_ns; as long as its budget is not empty, and until
- * standing_valid_ns have passed. The budget is a token bucket that outlives the order: every run of the task
- * drains it (down to minus standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
+ * standing order and has run for standing_min_run_ns; or, with MUS_STANDING_IN_TURN, on the shared run queue, behind
+ * what is there (never if it may not run on every CPU, or while userspace is stalled). As long as its budget is not
+ * empty, and until standing_valid_ns have passed. The budget is a token bucket that outlives the order: every run of the
+ * task drains it (down to minus standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
  */
 struct mus_decision {
 	__s32 pid;
 	__u32 flags;              /* enum mus_decision_flag */
 	__u64 generation;         /* of the event that is answered */
 	__s32 target;             /* CPU number or MUS_TARGET_ANY */
-	__u32 standing_flags;     /* none are defined: 0 */
+	__u32 standing_flags;     /* enum mus_standing_flag */
 	__u64 slice_ns;           /* MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS */
 	__u64 order;              /* ns on the events' clock: smaller runs first in its queue; see MUS_ORDER_SPAN_NS */
 	__u64 standing_slice_ns;  /* 0: no standing order */
@@ -166,7 +173,8 @@ enum mus_route {
 	MUS_ROUTE_FALLBACK = 6, /* taken from the held queue: userspace is stalled */
 	MUS_ROUTE_KERNEL = 7,   /* kernel threads that never go to userspace */
 	MUS_ROUTE_DAEMON = 8,   /* the daemon's own threads */
-	MUS_ROUTES = 9,
+	MUS_ROUTE_IN_TURN = 9,  /* by a standing order, in turn */
+	MUS_ROUTES = 10,
 };
 
 /* One for each CPU that the kernel half runs on; the reader adds them up. Writer: kernel half. */
@@ -187,7 +195,6 @@ struct mus_counters {
 	__u64 seen;                      /* tasks that it was told of */
 	__u64 exited;                    /* of those, they that are gone */
 	__u64 asleep;                    /* of those, they that do not want to run; modulo 2^64: only the sum says something */
-	__u64 reserved;
 };
 
 /* What one CPU is doing. Writer: kernel half. Read by userspace without a message; may be stale. */
@@ -212,18 +219,20 @@ struct mus_cpu {
 	__u32 running_count;    /* 0 or 1 */
 	__u32 reserved;
 	__u64 standing_since_ns; /* since when it has run by standing order alone while others wait; 0: it has not */
-	__u64 reserved_more[2];
+	__u64 undecided_since_ns; /* since when nothing that was decided for that run has run here while tasks are held; 0: it has */
+	__u64 reserved_more;
 };
 
 /* One for each last-level cache. Writer: kernel half. */
 struct mus_shard {
 	__u64 held_count;        /* tasks in the held queue, waiting for a decision */
-	__u64 queued_count;      /* tasks on the shared run queue */
+	__u64 queued_count;      /* tasks on the shared run queue by decision: what is decided ahead */
 	__u64 kernel_count;      /* tasks on the kernel-thread queue */
 	__u64 fallback_clock_ns; /* virtual time of the fallback order */
 	__u64 hold_armed;        /* the hold timer runs */
 	__s64 starved_cpu;       /* 1 + the CPU that was starved last; 0: none */
-	__u64 reserved[2];
+	__u64 in_turn_count;     /* and those that joined it by standing order */
+	__u64 reserved;
 };
 
 /* A cgroup, in the pinned hash map "cgroups", by cgroup id. */
@@ -370,11 +379,11 @@ MUS_ASSERT_AT(mus_decision, reserved, 76);
 
 MUS_ASSERT(sizeof(struct mus_counters) == 256);
 MUS_ASSERT_AT(mus_counters, runs, 0);
-MUS_ASSERT_AT(mus_counters, kept, 72);
-MUS_ASSERT_AT(mus_counters, refused, 96);
-MUS_ASSERT_AT(mus_counters, decisions, 160);
-MUS_ASSERT_AT(mus_counters, drains, 216);
-MUS_ASSERT_AT(mus_counters, asleep, 240);
+MUS_ASSERT_AT(mus_counters, kept, 80);
+MUS_ASSERT_AT(mus_counters, refused, 104);
+MUS_ASSERT_AT(mus_counters, decisions, 168);
+MUS_ASSERT_AT(mus_counters, drains, 224);
+MUS_ASSERT_AT(mus_counters, asleep, 248);
 
 MUS_ASSERT(sizeof(struct mus_cpu) == 128);
 MUS_ASSERT_AT(mus_cpu, starved_since_ns, 8);
@@ -393,6 +402,7 @@ MUS_ASSERT_AT(mus_shard, kernel_count, 16);
 MUS_ASSERT_AT(mus_shard, fallback_clock_ns, 24);
 MUS_ASSERT_AT(mus_shard, hold_armed, 32);
 MUS_ASSERT_AT(mus_shard, starved_cpu, 40);
+MUS_ASSERT_AT(mus_shard, in_turn_count, 48);
 
 MUS_ASSERT(sizeof(struct mus_cgroup) == 128);
 MUS_ASSERT_AT(mus_cgroup, fallback_vtime_ns, 8);

@@ -17,12 +17,16 @@ namespace mus {
 /// What the kernel half does at the next wakeups of a task without asking: run it at once on its CPU for
 /// `slice`, interrupting a task that has had `min_run` and is not itself running by such an order; while
 /// `budget` lasts, which `rate` refills (1.0: one CPU's worth; 2.0 at most), and for no longer than `valid_for`.
+/// `in_turn`: it interrupts nobody, but waits behind those that are decided on by then. `again`: it does so also when it has
+/// used up a slice. Both only for tasks that may run on every CPU; of the others, the policy is asked as if there were no order.
 struct StandingOrder {
   Duration slice{};  ///< zero: no order, and an earlier one is revoked
   Duration min_run{};
   Duration budget{};
   Duration valid_for{};
   double rate = 0;
+  bool in_turn = false;
+  bool again = false;
 };
 
 /// The answer to "who runs next": move `task` to the run queue of `cpu` (none: whichever CPU is first).
@@ -30,7 +34,8 @@ struct Decision {
   Task* task = nullptr;
   std::optional<Cpu> cpu;
   Duration slice{};         ///< MUS_SLICE_MIN_NS..MUS_SLICE_MAX_NS
-  Duration early{};         ///< goes before what was decided for its CPU up to this much earlier; MUS_ORDER_SPAN_NS at most
+  /// Goes before what was decided for its CPU up to this much earlier; negative: after what is, up to so much later. MUS_ORDER_SPAN_NS at most.
+  Duration early{};
   bool urgent = false;      ///< run it now, before the others, interrupting as its standing order says
 };
 

@@ -86,7 +86,7 @@ struct Task : boost::intrusive::unordered_set_base_hook<>, boost::intrusive::lis
   Time slept_at{};
   Duration burst{};         ///< run time since it last woke
   Duration expected_run{};  ///< moving average of its bursts: how long it runs before it sleeps
-  PolicyArea<192> policy;   ///< the policy's own
+  PolicyArea<208> policy;   ///< the policy's own
 };
 
 }  // namespace mus

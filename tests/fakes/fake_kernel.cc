@@ -9,6 +9,7 @@ namespace mus::fakes {
 namespace {
 
 constexpr Duration kResumeMin = 100us;  // MUS_RESUME_MIN_NS in bpf/enqueue.bpf.h
+constexpr int kReportSlices = 8;        // MUS_REPORT_SLICES in bpf/ahead.bpf.h
 
 }  // namespace
 
@@ -153,7 +154,7 @@ void FakeKernel::wake(FakeTask& t, bool fork) {
     auto other = std::ranges::find_if(cpus_, idle);
     if (other != cpus_.end()) c = &*other;
   }
-  bool holds = standing_holds(t);
+  bool holds = interrupts(t) && standing_holds(t);
   if (idle(*c)) {
     t.cpu = c->id;
     if (spec_.idle_direct) {
@@ -171,7 +172,11 @@ void FakeKernel::wake(FakeTask& t, bool fork) {
 
 void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
   FakeCpu& c = cpu_for(t);
-  if (wakeup && has_turn(c) && standing_holds(t)) {
+  if (wakeup && may_join(t, MUS_STANDING_IN_TURN)) {
+    join_in_turn(t, now_);
+    return;
+  }
+  if (wakeup && interrupts(t) && has_turn(c) && standing_holds(t)) {
     standing_enqueue(t, c);
     return;
   }
@@ -183,6 +188,10 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     return;
   }
   t.uses_up = !wakeup;
+  if (preempted && !t.ahead && may_join(t, MUS_STANDING_AGAIN)) {
+    join_in_turn(t, now_ - t.standing.slice);
+    return;
+  }
   enqueue_held(t, wakeup ? static_cast<std::uint32_t>(MUS_EVENT_WAKEUP) : 0u);
 }
 
@@ -204,7 +213,7 @@ void FakeKernel::enqueue_held(FakeTask& t, std::uint32_t flags) {
   t.generation += !announced;
   held_.push_back(&t);
   if (!announced && post_task(MUS_EVENT_RUNNABLE, flags, t)) t.announced = true;
-  if (!announced && (shared_.size() <= spec_.low_water || now_ - looked_ > spec_.batch)) ask();
+  if (!announced && (decided_for_any() <= spec_.low_water || now_ - looked_ > spec_.batch)) ask();
 }
 
 // After a change: held anew, and its CPU looks if it has nothing better to do.
@@ -328,8 +337,8 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   c.starved_since = {};
   note_turn(c, t);
   ++counters_.runs[t.route];
-  if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD) {
-    announce_ahead(t, t.ahead || waits_elsewhere(c));
+  if (t.route == MUS_ROUTE_DECIDED || t.route == MUS_ROUTE_HELD || t.route == MUS_ROUTE_IN_TURN) {
+    tell_begin(t, waits_elsewhere(c));
     want_more(c, t);
   }
   if (!c.local.empty() && c.min_run > Duration::zero()) preempt_later(c, c.min_run);
@@ -352,9 +361,23 @@ void FakeKernel::announce_ahead(FakeTask& t, bool worth) {
   t.ahead = post_task(MUS_EVENT_RUNNING, 0, t);
 }
 
+void FakeKernel::report_in_turn(FakeTask& t) {
+  bool ahead = std::exchange(t.ahead, false);
+  if (!wanted(MUS_EVENT_REPORT) || !t.known || (!ahead && now_ - t.reported_at < kReportSlices * spec_.slice)) return;
+  post_task(MUS_EVENT_REPORT, MUS_EVENT_STANDING, t);
+  if (now_ - looked_ > 2 * kReportSlices * spec_.slice) ask();
+}
+
+void FakeKernel::tell_begin(FakeTask& t, bool worth) {
+  if (may_join(t, MUS_STANDING_AGAIN))
+    report_in_turn(t);
+  else
+    announce_ahead(t, worth || t.ahead);
+}
+
 void FakeKernel::want_more(const FakeCpu& c, const FakeTask& t) {
   bool others = !c.queue.empty() || !shared_.empty() || !held_.empty();
-  if ((c.queue.empty() && shared_.size() <= spec_.low_water && !held_.empty()) ||
+  if ((c.queue.empty() && decided_for_any() <= spec_.low_water && !held_.empty()) ||
       (t.ahead && others && std::has_single_bit(t.spec.allowed)))
     ask();
 }
@@ -365,7 +388,7 @@ bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
     return false;
   renew_slice(c, t, std::exchange(t.next_slice, Duration::zero()));
   ++counters_.runs[MUS_ROUTE_DECIDED];
-  announce_ahead(t, true);
+  tell_begin(t, true);
   want_more(c, t);
   return true;
 }
@@ -404,8 +427,8 @@ void FakeKernel::fall_asleep(FakeTask& t, bool exits) {
     if (post_task(MUS_EVENT_SLEEP, 0, t)) t.announced = false;
   } else if (t.known && wanted(MUS_EVENT_REPORT) &&
              (t.unreported >= spec_.report ||
-              (t.route == MUS_ROUTE_STANDING && now_ - t.reported_at > 8 * spec_.slice))) {
-    post_task(MUS_EVENT_REPORT, t.route == MUS_ROUTE_STANDING ? static_cast<std::uint32_t>(MUS_EVENT_STANDING) : 0u, t);
+              (by_standing_order(t) && now_ - t.reported_at > kReportSlices * spec_.slice))) {
+    post_task(MUS_EVENT_REPORT, by_standing_order(t) ? static_cast<std::uint32_t>(MUS_EVENT_STANDING) : 0u, t);
   }
   if (exits && t.known) post_task(MUS_EVENT_EXIT, 0, t);
   reschedule(c, false);

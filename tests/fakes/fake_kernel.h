@@ -82,7 +82,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   struct Standing {
     Duration slice{}, min_run{}, budget_max{}, budget{};
     Time refilled{}, until{};
-    std::uint32_t rate = 0;
+    std::uint32_t rate = 0, flags = 0;
   };
   struct FakeTask {
     int pid = 0, cpu = 0, queue_cpu = -1;
@@ -106,7 +106,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     int id = 0;
     bool online = true;
     FakeTask* running = nullptr;
-    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{};
+    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{}, undecided_since{};
     Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
     std::deque<FakeTask*> local;
     RunQueue queue;
@@ -135,6 +135,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
   void announce_ahead(FakeTask& t, bool worth);
+  void report_in_turn(FakeTask& t);
+  void tell_begin(FakeTask& t, bool worth);
   void want_more(const FakeCpu& c, const FakeTask& t);
   [[nodiscard]] bool continue_decided(FakeCpu& c, FakeTask& t);
   void stop_running(FakeTask& t);
@@ -163,6 +165,11 @@ class FakeKernel final : public Machine, public KernelFacts {
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
   void standing_enqueue(FakeTask& t, FakeCpu& c);
+  [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
+  [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }
+  [[nodiscard]] bool may_join(FakeTask& t, mus_standing_flag flag);
+  void join_in_turn(FakeTask& t, Time order);
+  [[nodiscard]] std::size_t decided_for_any() const;
 
   // fake_kernel_rings.cc: events, decisions, the pump, the checks
   [[nodiscard]] bool wanted(mus_event_kind kind) const;

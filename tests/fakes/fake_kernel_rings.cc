@@ -92,7 +92,7 @@ void FakeKernel::resync() {
 PolicyDriver::Queues FakeKernel::queues() {
   for (std::size_t i = 0; i < cpus_.size(); ++i)
     views_[i] = {.online = cpus_[i].online, .queued = static_cast<std::uint32_t>(cpus_[i].queue.size())};
-  return {.shared = static_cast<std::uint32_t>(shared_.size()), .cpus = views_};
+  return {.shared = static_cast<std::uint32_t>(decided_for_any()), .cpus = views_};
 }
 
 void FakeKernel::pump() {

@@ -7,7 +7,7 @@
 namespace mus::fakes {
 
 bool FakeKernel::standing_valid(const mus_decision& d) const {
-  return !d.standing_flags &&
+  return !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) &&
          d.standing_rate <= MUS_STANDING_RATE_MAX &&
          (!d.standing_slice_ns ||
           (d.standing_slice_ns >= MUS_SLICE_MIN_NS && d.standing_slice_ns <= MUS_SLICE_MAX_NS)) &&
@@ -27,6 +27,7 @@ void FakeKernel::standing_set(FakeTask& t, const mus_decision& d) {
   s.budget_max = Duration{d.standing_budget_ns};
   s.rate = d.standing_rate;
   s.until = now_ + Duration{d.standing_valid_ns};
+  s.flags = d.standing_flags;
   s.slice = Duration{d.standing_slice_ns};
   ++counters_.standing_set;
 }
@@ -74,6 +75,10 @@ void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
     c.standing_since = {};
   else if (c.standing_since == Time{})
     c.standing_since = now_;
+  if (t.route == MUS_ROUTE_DECIDED || held_.empty())
+    c.undecided_since = {};
+  else if (c.undecided_since == Time{})
+    c.undecided_since = now_;
 }
 
 void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
@@ -98,6 +103,26 @@ void FakeKernel::standing_enqueue(FakeTask& t, FakeCpu& c) {
   c.since = {};
   c.local.push_front(&t);  // SCX_ENQ_PREEMPT goes to the head
   reschedule(c, true);
+}
+
+bool FakeKernel::may_join(FakeTask& t, mus_standing_flag flag) {
+  bool stalled = asked_ != Time{} && now_ - asked_ > spec_.stall;
+  bool anywhere = (t.spec.allowed & online_mask()) == online_mask();
+  const FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
+  bool keeps_out_held = c.undecided_since != Time{} && now_ - c.undecided_since > spec_.stall;
+  return t.standing.flags & flag && anywhere && !stalled && !keeps_out_held && standing_holds(t);
+}
+
+void FakeKernel::join_in_turn(FakeTask& t, Time order) {
+  t.where = Where::kQueued;
+  t.queue_cpu = -1;
+  t.route = MUS_ROUTE_IN_TURN;
+  t.granted = t.standing.slice;
+  shared_.emplace(to_ns(order), &t);
+}
+
+std::size_t FakeKernel::decided_for_any() const {
+  return static_cast<std::size_t>(std::ranges::count_if(shared_, [](const auto& entry) { return entry.second->route == MUS_ROUTE_DECIDED; }));
 }
 
 }  // namespace mus::fakes

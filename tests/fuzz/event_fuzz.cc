@@ -139,7 +139,7 @@ class Bench {
   }
 
   static void check_record(const mus_decision& d) {
-    require(d.reserved == 0 && d.standing_flags == 0 && !(d.flags & ~static_cast<std::uint32_t>(MUS_DECIDE_FLAGS)));
+    require(d.reserved == 0 && !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) && !(d.flags & ~static_cast<std::uint32_t>(MUS_DECIDE_FLAGS)));
     require(d.target == MUS_TARGET_ANY || (d.target >= 0 && d.target < static_cast<std::int32_t>(MUS_MAX_CPUS)));
     require(d.standing_rate <= MUS_STANDING_RATE_MAX && d.standing_budget_ns <= MUS_SLICE_MAX_NS &&
             d.standing_min_run_ns <= MUS_SLICE_MAX_NS && d.standing_valid_ns <= 60 * MUS_SLICE_MAX_NS);

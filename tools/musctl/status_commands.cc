@@ -104,7 +104,7 @@ Result<int> status(Session& session, const Arguments&) {
                      grouped(count(counters, "events_lost")) + ", stalls " +
                      stalls_text(counters, inside(now, "stalls")) + ", rescued " + grouped(count(counters, "rescued")));
   line("runs", numbers(inside(counters, "runs"),
-                       {"decided", "standing", "resumed", "idle", "held", "fallback", "kernel", "daemon"}));
+                       {"decided", "standing", "in_turn", "resumed", "idle", "held", "fallback", "kernel", "daemon"}));
   line("refused", numbers(inside(counters, "refused"), {}));
   for (const Json& note : inside(now, "notes"))
     if (note.is_string())

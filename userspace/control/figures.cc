@@ -90,7 +90,7 @@ Figures figures_between(const Sample& before, const Sample& after, std::uint32_t
   auto run = [&](mus_route route) { return rate(a.runs[route], b.runs[route]); };
   figures.rates = {.decisions = rate(a.decisions, b.decisions),
                    .decided = run(MUS_ROUTE_DECIDED),
-                   .standing = run(MUS_ROUTE_STANDING),
+                   .standing = run(MUS_ROUTE_STANDING) + run(MUS_ROUTE_IN_TURN),
                    .resumed = run(MUS_ROUTE_RESUMED),
                    .idle = run(MUS_ROUTE_IDLE),
                    .held = run(MUS_ROUTE_HELD),

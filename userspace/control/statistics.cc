@@ -14,7 +14,7 @@ namespace mus {
 namespace {
 
 constexpr std::array<const char*, MUS_ROUTES> kRoutes{"none", "decided", "standing", "resumed", "idle",
-                                                      "held", "fallback", "kernel",  "daemon"};
+                                                      "held", "fallback", "kernel",  "daemon",   "in_turn"};
 constexpr std::array<const char*, MUS_REFUSALS> kRefusals{"none",      "unknown_pid", "stale",   "bad_cpu",
                                                           "bad_slice", "bad_field",   "not_yet", "bad_record"};
 
@@ -40,7 +40,7 @@ Totals read_once(const mus_shared& shared) {
   }
   for (std::uint32_t i = 0; i < std::min(shared.shard_count, MUS_MAX_SHARDS); ++i) {
     totals.held += read(shared.shards[i].held_count);
-    totals.queued += read(shared.shards[i].queued_count);
+    totals.queued += read(shared.shards[i].queued_count) + read(shared.shards[i].in_turn_count);
     totals.kernel += read(shared.shards[i].kernel_count);
   }
   // A CPU that finds userspace stalled notes the question that has not been answered (count_stall in dispatch.bpf.h); as
@@ -95,6 +95,7 @@ std::string counts_left(const mus_shared& shared) {
   for (std::uint32_t i = 0; i < std::min(shared.shard_count, MUS_MAX_SHARDS); ++i) {
     note("held in shard", i, read(shared.shards[i].held_count));
     note("queued in shard", i, read(shared.shards[i].queued_count));
+    note("in turn in shard", i, read(shared.shards[i].in_turn_count));
     note("kernel threads in shard", i, read(shared.shards[i].kernel_count));
   }
   return left;
@@ -114,7 +115,7 @@ std::string stats_line(const Totals& before, const Totals& after, double seconds
   }
   std::array<char, 256> line;
   std::snprintf(line.data(), line.size(), "%9.0f %8.0f %8.0f %8.0f %8.0f %8.0f %8.0f | %8.0f %7.0f %7.0f %7llu | %7llu %7llu %7llu",
-                run(MUS_ROUTE_DECIDED), run(MUS_ROUTE_STANDING), run(MUS_ROUTE_RESUMED), run(MUS_ROUTE_IDLE),
+                run(MUS_ROUTE_DECIDED), run(MUS_ROUTE_STANDING) + run(MUS_ROUTE_IN_TURN), run(MUS_ROUTE_RESUMED), run(MUS_ROUTE_IDLE),
                 run(MUS_ROUTE_HELD), run(MUS_ROUTE_FALLBACK), run(MUS_ROUTE_KERNEL),
                 rate(before.counters.events, after.counters.events), rate(before.counters.wakes, after.counters.wakes),
                 rate(refused_before, refused), static_cast<unsigned long long>(after.counters.events_lost),

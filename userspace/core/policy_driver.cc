@@ -138,6 +138,7 @@ void PolicyDriver::on_task_event(const mus_event& event) {
       task->burst = {};
       return;
     case MUS_EVENT_REPORT:
+      begun(*task);
       if (refresh_.size() < kRefreshAtOnce) refresh_.push_back(task->pid);
       return;
     case MUS_EVENT_EXIT:
@@ -187,6 +188,13 @@ void PolicyDriver::stop(Task& task) {
   if (task.state == Task::State::kAway) return;
   ask([&] { policy_->task_stopped(task, now_); });
   set_state(task, Task::State::kAway);
+  task.running = false;
+}
+
+// What was decided while it ran has begun, and it goes on by standing order.
+void PolicyDriver::begun(Task& task) {
+  if (task.state != Task::State::kDecided) return;
+  count_going_on(task, false);
   task.running = false;
 }
 

@@ -108,6 +108,7 @@ class PolicyDriver {
   void forget(Task& task);
   void on_runnable(Task& task, const mus_event& event);
   void stop(Task& task);
+  void begun(Task& task);
   void move_to_cgroup(Task& task, CgroupId id);
   void account(Task& task, const mus_event& event);
   [[nodiscard]] bool acceptable(const Decision& decision) const;

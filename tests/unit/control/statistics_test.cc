@@ -19,10 +19,11 @@ TEST(Totals, AddUpTheCpusThatThereAre) {
   shared->counters[2].decisions = 100;
   shared->cpus[1].queued_count = 2;
   shared->shards[0].queued_count = 5;
+  shared->shards[0].in_turn_count = 3;
   shared->shards[0].held_count = 6;
   Totals totals = read_totals(*shared);
   EXPECT_EQ(totals.counters.decisions, 7u);
-  EXPECT_EQ(totals.queued, 7u);
+  EXPECT_EQ(totals.queued, 10u) << "they that joined by standing order wait there too";
   EXPECT_EQ(totals.held, 6u);
 }
 
@@ -42,8 +43,10 @@ TEST(Totals, StalledWhileTheQuestionThatTheKernelHalfNotedStands) {
 TEST(Totals, CountersHaveTheirNames) {
   mus_counters counters{};
   counters.runs[MUS_ROUTE_DAEMON] = 8;
+  counters.runs[MUS_ROUTE_IN_TURN] = 9;
   counters.refused[MUS_REFUSED_STALE] = 2;
   EXPECT_EQ(runs_json(counters)["daemon"], 8);
+  EXPECT_EQ(runs_json(counters)["in_turn"], 9);
   EXPECT_EQ(refused_json(counters)["stale"], 2);
   EXPECT_FALSE(refused_json(counters).contains("none"));
 }

@@ -289,6 +289,31 @@ TEST_F(Deciding, AStandingOrderGoesWithTheDecision) {
   EXPECT_EQ(d.standing_rate, MUS_STANDING_RATE_ONE / 2);
 }
 
+TEST_F(Deciding, AStandingOrderSaysHowItIsObeyed) {
+  policy.standing = {.slice = 1ms, .in_turn = true};
+  wait(1, 1);
+  EXPECT_EQ(only_one().standing_flags, static_cast<unsigned>(MUS_STANDING_IN_TURN));
+  ring.clear();
+  policy.standing = {.slice = 1ms, .again = true};
+  wait(2, 2);
+  EXPECT_EQ(only_one().standing_flags, static_cast<unsigned>(MUS_STANDING_AGAIN));
+  ring.clear();
+  policy.standing = {.slice = 0ns, .in_turn = true, .again = true};
+  wait(3, 3);
+  EXPECT_EQ(only_one().standing_flags, 0u) << "no order";
+}
+
+// What is decided while it runs counts as decided ahead until it begins; that a task goes on by standing order then, a REPORT says.
+TEST_F(Deciding, WhatWasDecidedAheadHasBegunWhenItIsReported) {
+  driver.on_event(task_event(MUS_EVENT_RUNNING, 1, 1, 1));
+  driver.on_event(task_event(MUS_EVENT_RUNNING, 2, 1, 1));
+  EXPECT_THAT(decide(), ElementsAre(1, 2));
+  wait(3, 3);
+  EXPECT_THAT(decide(), IsEmpty()) << "two go on, and the CPU has enough";
+  driver.on_event(task_event(MUS_EVENT_REPORT, 1, 1, 1));
+  EXPECT_THAT(decide(), ElementsAre(1, 3)) << "its order is renewed, and there is room";
+}
+
 TEST_F(Deciding, NoStandingOrderRevokesAnEarlierOne) {
   policy.standing = {.slice = 0ns, .min_run = 500us, .budget = 4ms, .valid_for = 1s, .rate = 1};
   wait(1, 1);

@@ -93,6 +93,19 @@ class GenerousPolicy final : public FaultyPolicy {
   }
 };
 
+/// Who has been decided on once takes turns without end, and the others are forgotten.
+class CliquePolicy final : public FaultyPolicy {
+ public:
+  using FaultyPolicy::FaultyPolicy;
+  [[nodiscard]] std::string_view name() const override { return "clique"; }
+  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
+    return !wrong() && FaultyPolicy::decide(room, decision, now);
+  }
+  [[nodiscard]] StandingOrder standing_order(Task&, Time) override {
+    return {.slice = 10ms, .budget = 1s, .valid_for = 60s, .rate = 2, .in_turn = true, .again = true};
+  }
+};
+
 template <typename P>
 std::unique_ptr<Policy> make(const PolicyConfig& config) {
   return std::make_unique<P>(config);
@@ -104,6 +117,7 @@ constexpr std::array kPolicies{
     PolicyEntry{"throws", "throws an exception", FaultyPolicy::kOptions, make<ThrowsPolicy>},
     PolicyEntry{"garbage", "decides nonsense", FaultyPolicy::kOptions, make<GarbagePolicy>},
     PolicyEntry{"generous", "lets whoever wakes go before the others, without end", FaultyPolicy::kOptions, make<GenerousPolicy>},
+    PolicyEntry{"clique", "lets some take turns without end, and forgets the others", FaultyPolicy::kOptions, make<CliquePolicy>},
     PolicyEntry{"spins", "never returns", FaultyPolicy::kOptions, make<SpinsPolicy>},
 };
 

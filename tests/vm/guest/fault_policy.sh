@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # fault_policy.sh: policies that go wrong, in mus-faulty. One that throws and one that decides nonsense are replaced by the one before.
-# With one whose standing orders have no end, those who have none still get their turn. For one that never returns the kernel half schedules
+# With those whose standing orders have no end, those who have none still get their turn. For one that never returns the kernel half schedules
 # on, and the daemon does not take a CPU for itself.
 . /root/lib.sh
 . /root/fault_lib.sh
@@ -50,6 +50,21 @@ taskset 1 wakeup --messengers 2 --workers 1 --think-us 300 --seconds 3 >/tmp/wak
 beat_end "orders without end"
 say "orders without end: longest wait $LONGEST ms"
 [ $LONGEST -le 1000 ] || fail "orders without end: somebody waited for $LONGEST ms"
+mus_stop
+
+mus_start --policy clique --set after=300
+beat_begin
+tries=0
+until [ "$(status_field in_turn)" -ge 500 ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 150 ] || fail "nobody takes turns: $(musctl --json status)"
+	sleep 0.1
+done
+sleep 4
+held=$(status_field held)
+beat_end "turns without end"
+say "turns without end: longest wait $LONGEST ms; in turn $(status_field in_turn) times, from the held queue $held"
+[ $LONGEST -le 1000 ] || fail "turns without end: somebody waited for $LONGEST ms"
 mus_stop
 
 mus_start --orphan-sec 1000
