@@ -208,10 +208,13 @@ TEST_P(PolicyContract, ExitWhileQueuedLeavesNothingBehind) {
   EXPECT_THAT(m.kernel.violations(), IsEmpty());
 }
 
+/// One of many who are not alike, so that each of their slices has to be decided on.
+fakes::TaskSpec unlike(int i) { return {.weight = 100u + static_cast<std::uint32_t>(i % 2)}; }
+
 TEST_P(PolicyContract, GoesOnAfterAStall) {
   Machine m(GetParam(), {.cpus = 2});
   std::vector<int> pids;
-  for (int i = 0; i < 20; ++i) pids.push_back(m.kernel.spawn({}));
+  for (int i = 0; i < 20; ++i) pids.push_back(m.kernel.spawn(unlike(i)));
   m.kernel.run_for(200ms);
   m.kernel.set_userspace(false);
   m.kernel.run_for(1s);
@@ -227,7 +230,7 @@ TEST_P(PolicyContract, GoesOnAfterAStall) {
 TEST_P(PolicyContract, RefusedDecisionsAreMadeAgain) {
   Machine m(GetParam(), {.cpus = 2, .not_yet_chance = 0.5});
   std::vector<int> pids;
-  for (int i = 0; i < 10; ++i) pids.push_back(m.kernel.spawn({}));
+  for (int i = 0; i < 10; ++i) pids.push_back(m.kernel.spawn(unlike(i)));
   m.kernel.run_for(2s);
   EXPECT_GT(m.kernel.counters().refused[MUS_REFUSED_NOT_YET], 100u);
   for (int pid : pids) EXPECT_NEAR(static_cast<double>(m.kernel.run_time(pid).count()), 4e8, 2e8) << pid;

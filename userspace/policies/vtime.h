@@ -26,7 +26,8 @@ namespace mus {
 ///   - Nobody waits for much longer than 0.9 s (longest-wait-ms): also the lightest runs before the kernel's watchdog looks.
 ///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
 ///   - Who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
-///     of one slice that is refilled at the rate of its fair share.
+///     of one slice that is refilled at the rate of its fair share. Who uses more may join those that have been decided on,
+///     at such a rate; and where all are alike, also at the end of its slices: taking turns is what would be decided.
 ///
 /// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996, whose two
 /// queues (eligible by deadline, the others by virtual time) the trees of a group are; docs/architecture.md.
@@ -61,6 +62,7 @@ class VtimePolicy final : public Policy {
   /// What an entity weighs against its siblings, in 64ths: its weight, or less if it cannot use its part.
   using Load = std::uint32_t;
   static constexpr std::uint32_t kLoadOne = 64;
+  static constexpr double kNearlyWhole = 0.6;  ///< of a CPU: who is owed that takes nobody's turn
   static constexpr double kNoBound = 1e9;  ///< a load that no entity has
   static constexpr std::uint64_t kScale = std::uint64_t{64} * Weight::kDefault * kLoadOne;
   static constexpr bool before(Vtime a, Vtime b) { return static_cast<VtimeSpan>(a - b) < 0; }
@@ -85,6 +87,7 @@ class VtimePolicy final : public Policy {
     bool active = false;  ///< runnable or running, or has a descendant that is
     bool is_ahead = false;  ///< in which of its group's trees it stands, if in one
     Group* parent = nullptr;
+    Time seen{};  ///< when it, or one below, was last known to have run
     [[nodiscard]] bool in_tree() const { return set_base_hook::is_linked(); }
   };
   struct ByDeadline {
@@ -128,6 +131,8 @@ class VtimePolicy final : public Policy {
     List<TaskEntity, Active> tasks;        ///< the active ones directly in it
     std::uint64_t active_task_weight = 0;  ///< theirs
     std::uint32_t active_tasks = 0;
+    double recent_weight = 0;              ///< of the entities directly below that ran lately: see()
+    Time recent_at{};
     double most_cpus = 0;                  ///< that all below can use, as of the last fill()
     double cpus = 0;                       ///< CPUs' worth of time that it is entitled to
     double task_cpus = 0;                  ///< the part of that for the tasks directly in it
@@ -172,7 +177,12 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] double by_weight(const Entity& entity) const;
   [[nodiscard]] static Duration lag(const Entity& entity);
   static double usage(TaskEntity& e, Time now);
-  [[nodiscard]] double owed_alone(const TaskEntity& e) const;
+  static void see(Entity& entity, Time now);
+  [[nodiscard]] double owed_lately(const TaskEntity& e) const;
+  [[nodiscard]] double owed_now(const TaskEntity& e) const;
+  [[nodiscard]] bool alone_lately(const TaskEntity& e) const;
+  [[nodiscard]] bool all_alike(const TaskEntity& e) const;
+  [[nodiscard]] static Duration lag_settled(const TaskEntity& e);
   [[nodiscard]] bool uses_little(TaskEntity& e, Time now) const;
   [[nodiscard]] static bool heavy(const TaskEntity& entity);
   [[nodiscard]] static bool owed_whole(const TaskEntity& entity) { return entity.full && entity.most >= 1; }
@@ -198,6 +208,7 @@ class VtimePolicy final : public Policy {
   Time shared_out_{};
   bool changed_ = false;   ///< groups came, went or were weighed since
   bool pinned_ = false;    ///< some active task is pinned to one CPU
+  bool tight_ = false;     ///< some active task is owed nearly a whole CPU: it cannot make up for a turn that it misses
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;
   /// Those that wait for a decision, the longest waiting first.

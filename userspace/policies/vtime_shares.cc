@@ -107,7 +107,10 @@ void VtimePolicy::fill(Group& group) {
   // Where all have what they can use, one CPU weighs what one task does mostly: loads are whole numbers.
   group.cpu_load = weight > 0.5 && cpus > 0 ? kLoadOne * weight / cpus : kLoadOne * Weight::kDefault;
   if (each)
-    for (TaskEntity& task : group.tasks) set_load(task, feasible_load(task));
+    for (TaskEntity& task : group.tasks) {
+      set_load(task, feasible_load(task));
+      tight_ = tight_ || (heavy(task) && owed_lately(task) >= kNearlyWhole);
+    }
   double groups_cpus = 0;
   for (Group& child : group.groups) {
     child.cpus = child.full ? child.most_cpus : child.weight * kLoadOne / group.cpu_load;
@@ -126,7 +129,7 @@ VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
 
 void VtimePolicy::share_out() {
   changed_ = false;
-  pinned_ = false;
+  pinned_ = tight_ = false;
   root_->cpus = online_;
   for (std::uint32_t turn = 0; turn == 0 || (pinned_ && turn < kTurns && cap_pinned()); ++turn) {
     for (Group* group = innermost_first(*root_); group; group = next_outward(*group)) measure(*group, turn == 0);

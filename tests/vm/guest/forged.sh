@@ -2,7 +2,7 @@
 # What a dead daemon left is damaged: what can be repaired is adopted, what cannot is replaced, and the daemon says which.
 . /root/lib.sh
 cgroup a
-spinners a 3
+unlike a 3
 
 # forged WHAT WORDS
 forged() {

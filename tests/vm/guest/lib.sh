@@ -123,6 +123,15 @@ spinners() {
 	done
 }
 
+# unlike NAME COUNT: the same, each of another weight, so that each slice is decided on: alike, they would take turns by standing order.
+unlike() {
+	n=0
+	while [ $n -lt "$2" ]; do
+		in_cgroup "$1" nice -n $n sh -c 'while :; do :; done'
+		n=$((n + 1))
+	done
+}
+
 kill_cgroup() { echo 1 >"$CG/$1/cgroup.kill"; }
 
 usage() { sed -n 's/^usage_usec //p' "$CG/$1/cpu.stat"; }

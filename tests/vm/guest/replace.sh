@@ -102,7 +102,7 @@ until grep -q "did not come: this daemon goes on" $log; do
 	sleep 0.1
 done
 decided=$(status_field decisions)
-spinners b $((CPUS + 1))
+unlike b $((CPUS + 1))
 sleep 2
 decided=$(($(status_field decisions) - decided))
 [ $decided -gt 50 ] || fail "nobody decides any more: $decided"

@@ -91,7 +91,7 @@ systemctl start systemd-journald || fail "no journal"
 mkdir -p /etc/default /usr/local/lib/systemd/system
 install_unit 's/^WatchdogSec=10$/WatchdogSec=5/'
 cgroup load
-spinners load 2
+unlike load 3
 
 begun=$(now_ms)
 systemctl start mus || fail "start: status $?"

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Standing orders in turn: who takes turns without being decided on, and what ends that. By the rules of the kernel half, on a clock of the test's own.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "fake_kernel.h"
+#include "fake_policy.h"
+#include "policies/vtime.h"
+
+namespace mus {
+namespace {
+
+constexpr PolicyConfig kConfig{.slice = 4ms, .online = 2};
+
+class Turns : public testing::Test {
+ protected:
+  explicit Turns(std::unique_ptr<Policy> p = std::make_unique<VtimePolicy>(kConfig)) : policy(std::move(p)) {
+    kernel.add_cgroup(2, 1);
+    kernel.add_cgroup(3, 1, 300);
+  }
+  std::vector<int> spinners(int n, std::uint64_t cgroup, std::uint32_t weight = Weight::kDefault) {
+    std::vector<int> pids;
+    while (n--) pids.push_back(kernel.spawn({.cgroup = cgroup, .weight = weight}));
+    return pids;
+  }
+  struct Passed {
+    std::uint64_t decided, in_turn, standing;
+    std::vector<double> cpus;  ///< of each pid
+  };
+  Passed pass(Duration time, const std::vector<int>& pids = {}) {
+    mus_counters before = kernel.counters();
+    std::vector<Duration> ran;
+    for (int pid : pids) ran.push_back(kernel.run_time(pid));
+    kernel.run_for(time);
+    const mus_counters& now = kernel.counters();
+    Passed passed{now.runs[MUS_ROUTE_DECIDED] - before.runs[MUS_ROUTE_DECIDED], now.runs[MUS_ROUTE_IN_TURN] - before.runs[MUS_ROUTE_IN_TURN],
+                  now.runs[MUS_ROUTE_STANDING] - before.runs[MUS_ROUTE_STANDING], {}};
+    for (std::size_t i = 0; i < pids.size(); ++i)
+      passed.cpus.push_back(static_cast<double>((kernel.run_time(pids[i]) - ran[i]).count()) / static_cast<double>(time.count()));
+    EXPECT_THAT(kernel.violations(), testing::IsEmpty());
+    return passed;
+  }
+
+  std::unique_ptr<Policy> policy;
+  PolicyDriver driver{*policy, kConfig, {.horizon = 8ms}, {}};
+  fakes::FakeKernel kernel{driver, {.cpus = 2}};
+};
+
+TEST_F(Turns, WhereAllAreAlikeNobodyNeedBeDecidedOn) {
+  auto pids = spinners(5, 2);
+  pass(1s);
+  Passed passed = pass(2s, pids);
+  EXPECT_GT(passed.in_turn, 900u);
+  EXPECT_LT(passed.decided, 50u) << "1,100 slices";
+  EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.4, 0.01)));
+}
+
+TEST_F(Turns, AnotherCgroupEndsThatAtOnce) {
+  auto pids = spinners(4, 2);
+  pass(1s);
+  pids.push_back(spinners(2, 3).front());
+  Passed passed = pass(2s, pids);
+  EXPECT_LT(passed.in_turn, 50u);
+  EXPECT_NEAR(passed.cpus.back(), 0.75, 0.02) << "two of them, of three times the weight";
+  EXPECT_NEAR(passed.cpus.front(), 0.125, 0.01);
+}
+
+TEST_F(Turns, SoDoesAnotherWeight) {
+  auto pids = spinners(4, 2);
+  pids.push_back(spinners(1, 2, 200).front());
+  pass(1s);
+  Passed passed = pass(2s, pids);
+  EXPECT_EQ(passed.in_turn, 0u);
+  EXPECT_NEAR(passed.cpus.back(), 2.0 / 3, 0.02);
+}
+
+TEST_F(Turns, AndSoDoesAPinnedTask) {
+  auto pids = spinners(4, 2);
+  pass(1s);
+  kernel.spawn({.cgroup = 2, .allowed = 1});
+  pass(200ms);
+  EXPECT_EQ(pass(1s, pids).in_turn, 0u);
+}
+
+// They use all that they are owed: none may interrupt, and none need be decided on.
+TEST_F(Turns, WhoWakesAndUsesItsShareJoinsTheEnd) {
+  std::vector<int> pids;
+  for (int i = 0; i < 8; ++i) pids.push_back(kernel.spawn({.cgroup = 2, .work = 500us, .sleep = 300us}));
+  pass(1s);
+  Passed passed = pass(2s, pids);
+  EXPECT_GT(passed.in_turn, 10 * (passed.decided + passed.standing));
+  EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.25, 0.02)));
+}
+
+TEST_F(Turns, WhoUsesLittleInterruptsThem) {
+  spinners(4, 2);
+  int light = kernel.spawn({.cgroup = 2, .work = 50us, .sleep = 2ms});
+  pass(1s);
+  Passed passed = pass(2s);
+  EXPECT_GT(passed.standing, 900u);
+  EXPECT_GT(passed.in_turn, 900u);
+  EXPECT_LT(kernel.longest_wait(light), 20ms);
+}
+
+/// Everybody whom it has decided on once takes turns without end, and it forgets the others.
+class CliquePolicy final : public fakes::FakePolicy {
+ public:
+  bool forgets = false;
+  CliquePolicy() { standing = {.slice = 4ms, .budget = 1s, .valid_for = 60s, .rate = 2, .in_turn = true, .again = true}; }
+  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
+    return !forgets && FakePolicy::decide(room, decision, now);
+  }
+};
+
+class Clique : public Turns {
+ protected:
+  Clique() : Turns(std::make_unique<CliquePolicy>()) {}
+};
+
+TEST_F(Clique, DoesNotKeepOutWhoIsHeld) {
+  spinners(4, 2);
+  pass(1s);
+  static_cast<CliquePolicy&>(*policy).forgets = true;
+  int forgotten = kernel.spawn({.cgroup = 2});
+  pass(3s);
+  EXPECT_LT(kernel.longest_wait(forgotten), 300ms) << "the rescue bound is 2 s";
+  EXPECT_GT(kernel.run_time(forgotten), 100ms);
+}
+
+TEST_F(Clique, EndsWhileUserspaceIsStalled) {
+  spinners(4, 2);
+  pass(1s);
+  kernel.spawn({.cgroup = 2});  // somebody has to ask
+  kernel.set_userspace(false);
+  kernel.want_resync();
+  pass(300ms);
+  EXPECT_EQ(pass(1s).in_turn, 0u) << "by weight, in the held queue";
+}
+
+}  // namespace
+}  // namespace mus
