@@ -141,6 +141,8 @@ def from_cargo(name):
     program = folder / "bin" / name
     if not program.exists():
         need("cargo", "clang-19")
+        if not Path("/usr/include/seccomp.h").exists():  # scx_utils links it
+            raise Skipped("its build needs libseccomp: install libseccomp-dev")
         log = cache_dir("peers") / f"{name}.log"
         log.unlink(missing_ok=True)
         say(f"cargo install {name} {version}: some minutes")
