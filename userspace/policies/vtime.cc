@@ -9,21 +9,8 @@ namespace {
 
 constexpr std::uint32_t kQueuedOnCpu = 1;      // decided ahead for one CPU's own queue
 constexpr std::size_t kPutAsideAtOnce = 64;    // tasks without room that one decision goes over
-constexpr Duration kUrgentSlice = 2ms;         // by standing order
-constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
-constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
 constexpr double kHeavy = 0.5;                 // of a CPU: who is owed more goes on before those that were decided earlier
 constexpr std::uint32_t kEarlySlices = 4;      // who misses a turn, and may not make up for it, goes before what was decided so long ago
-constexpr int kAgainSlices = 4;                // saved up by who takes turns with its like
-constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
-constexpr Duration kTurnBudget = 20ms;         // saved up by who may join in turn, for each CPU that it is owed
-constexpr double kSpareRate = 1.1;             // who is not ahead may use so much more than it did,
-constexpr double kMostSpare = 1.5;             // and so much more than it is owed
-constexpr double kNearlyAll = 0.9;             // of what ran lately: the rest is not worth being exact about
-constexpr Duration kLately = 100ms;            // who ran in that time competes with the others
-constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
-constexpr Duration kUsageMemory = 60ms;        // what was measured before counts for this much
-constexpr Duration kStandingValid = 1s;        // a stale share does no harm for longer
 constexpr std::size_t kLooks = 64;             // entities looked at for one that is eligible at each level
 constexpr Duration kOverdueSlice = 500us;      // enough to get somewhere: a switch may cost 0.1 ms on an emulated machine
 constexpr std::uint32_t kOverdueFew = 8;       // with more tasks than this it is shorter: it is nobody's share
@@ -172,90 +159,7 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
   set_weight(group_of(cgroup), cgroup.weight().value);
 }
 
-// ---- standing orders and slices -------------------------------------------------------------------
-
-// The CPUs' worth of time that a task uses, averaged over the last some ten milliseconds.
-double VtimePolicy::usage(TaskEntity& e, Time now) {
-  if (Duration passed = now - e.used_since; passed >= kUsageWindow) {
-    double latest = static_cast<double>(e.used.count()) / static_cast<double>(passed.count());
-    e.usage += (latest - e.usage) * static_cast<double>(passed.count()) / static_cast<double>((passed + kUsageMemory).count());
-    e.used = {};
-    e.used_since = now;
-  }
-  return e.usage;
-}
-
-// Notes that `entity` has run. Who runs by standing order is not active in the trees, and competes all the same: so the weight
-// of those that ran lately is summed up, fading.
-void VtimePolicy::see(Entity& entity, Time now) {
-  auto part = [now](Time since) { return std::clamp(static_cast<double>((now - since).count()) / double(kLately.count()), 0.0, 1.0); };
-  for (Entity* e = &entity; e->parent && e->seen != now; e = e->parent) {
-    Group& group = *e->parent;
-    group.recent_weight += part(e->seen) * e->weight - part(std::exchange(group.recent_at, now)) * group.recent_weight;
-    e->seen = now;
-  }
-}
-
-// CPUs' worth of time that it is owed beside those that are active or ran lately, or would be if it were runnable.
-double VtimePolicy::owed_lately(const TaskEntity& task) const {
-  double share = online_;
-  for (const Entity* e = &task; e->parent; e = e->parent) {
-    auto active = static_cast<double>(e->parent->active_weight + (e->active ? 0 : e->weight));
-    share *= e->weight / std::max(active, e->parent->recent_weight);
-  }
-  return std::min(1.0, share);
-}
-
-// Whoever else ran lately, nearly all of it was in the same cgroup: turns there are what the CPUs are shared by.
-bool VtimePolicy::alone_lately(const TaskEntity& task) const {
-  for (const Entity* e = task.parent; e->parent; e = e->parent) {
-    auto active = static_cast<double>(e->parent->active_weight + (e->active ? 0 : e->weight));
-    if (e->weight < kNearlyAll * std::max(active, e->parent->recent_weight)) return false;
-  }
-  return task.parent->active_tasks == active_tasks_;
-}
-
-// All that are active are in its cgroup, of the same weight.
-bool VtimePolicy::all_alike(const TaskEntity& e) const {
-  return e.parent->active_tasks == active_tasks_ && std::uint64_t{e.weight} * active_tasks_ == e.parent->active_task_weight;
-}
-
-// Its lag without what is charged ahead.
-Duration VtimePolicy::lag_settled(const TaskEntity& e) { return lag(e) + e.charged + e.charged_next; }
-
-// The same beside those that are active alone.
-double VtimePolicy::owed_now(const TaskEntity& e) const { return std::min(1.0, by_weight(e)); }
-
-bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, now) <= kMostUsed * owed_now(e); }
-
-// Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt, the sooner the less that is. Among
-// many that live on waking each other, each using its share, it would only cost throughput: they wait for their turn, but
-// nobody need be asked whose that is, unless they have had too much.
-StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
-  if (task.policy.empty()) return {};
-  auto& e = task.policy.get<TaskEntity>();
-  bool alone = !pinned_ && task.affinity == Affinity::kAll && alone_lately(e), alike = alone && all_alike(e);
-  bool turns = alike || (alone && !tight_);
-  double cpus = turns ? owed_lately(e) : owed_now(e), used = usage(e, now) / cpus;
-  StandingOrder order{.slice = std::min(kUrgentSlice, slice_),
-                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used, kLeastOfMinimum, 1.0)),
-                      .budget = slice_,
-                      .valid_for = kStandingValid,
-                      .rate = cpus};
-  if (used <= kMostUsed) return order;
-  order.again = alike && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
-  order.in_turn = turns && cpus < kNearlyWhole;
-  if (!order.in_turn && !order.again) return cpus < kNearlyWhole ? StandingOrder{} : order;
-  order.slice = slice() - slice() / kBeforeTick;
-  if (order.again) {  // what keeps its like from getting less is that they take turns
-    order.budget = kAgainSlices * order.slice;
-    order.rate = std::min(1.0, 2 * cpus);
-    return order;
-  }
-  order.budget = std::min(order.slice, std::chrono::duration_cast<Duration>(kTurnBudget * cpus));
-  if (lag_settled(e) >= -slice_) order.rate *= std::clamp(kSpareRate * used, 1.0, kMostSpare);
-  return order;
-}
+// ---- slices ---------------------------------------------------------------------------------------
 
 // With very many, a turn of all of them must not take longer than anybody may wait.
 Duration VtimePolicy::slice() const {

@@ -63,6 +63,7 @@ class VtimePolicy final : public Policy {
   using Load = std::uint32_t;
   static constexpr std::uint32_t kLoadOne = 64;
   static constexpr double kNearlyWhole = 0.6;  ///< of a CPU: who is owed that takes nobody's turn
+  static constexpr int kAgainSlices = 4;       ///< saved up by who takes turns with its like
   static constexpr double kNoBound = 1e9;  ///< a load that no entity has
   static constexpr std::uint64_t kScale = std::uint64_t{64} * Weight::kDefault * kLoadOne;
   static constexpr bool before(Vtime a, Vtime b) { return static_cast<VtimeSpan>(a - b) < 0; }
