@@ -10,6 +10,7 @@
 #include "cgroups.bpf.h"
 #include "events.bpf.h"
 #include "fallback.bpf.h"
+#include "handover.bpf.h"
 #include "standing.bpf.h"
 
 #define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
@@ -62,13 +63,18 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 {
 	struct task_ctx *t = task_ctx(p);
 	bool idle = false;
-	s32 cpu;
-	u64 now;
+	s32 cpu = bpf_get_smp_processor_id();
+	u64 now = now_ns();
 
+	if (t && wake_flags & SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC) && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
+	    takes_over(p, cpu, prev_cpu, now)) {
+		note_wakeup(t, now);
+		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
+		return cpu;
+	}
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
 	if (!t)
 		return cpu;
-	now = now_ns();
 	note_wakeup(t, now);
 	if (idle && !higher_class_runs(cpu)) { /* the kernel takes all CPUs for idle when we come */
 		if (is_daemon(p))

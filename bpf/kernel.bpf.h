@@ -168,6 +168,9 @@ enum scx_enq_flags {
 	SCX_ENQ_PREEMPT,
 	SCX_ENQ_REENQ,
 };
+enum scx_wake_flags {
+	SCX_WAKE_SYNC,
+};
 enum scx_deq_flags {
 	SCX_DEQ_SLEEP,
 };

@@ -148,7 +148,7 @@ void BPF_PROG(mus_stopping, struct task_struct *p, bool runnable)
 	struct task_ctx *t = task_ctx(p);
 
 	if (t)
-		run_ends(p, t, now_ns());
+		run_ends(p, t, runnable, now_ns());
 }
 
 SEC("struct_ops/mus_quiescent")

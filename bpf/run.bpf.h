@@ -6,6 +6,7 @@
 #include "ahead.bpf.h"
 #include "events.bpf.h"
 #include "fallback.bpf.h"
+#include "handover.bpf.h"
 #include "standing.bpf.h"
 
 static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t, u64 now)
@@ -41,6 +42,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->route = t->route;
 	slot->running_pid = p->pid;
 	slot->running_since_ns = now;
+	slot->woke_ns = 0;
+	slot->handovers = t->handovers;
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
 		slot->starved_since_ns = 0;
 	slot->slice_end_ns = now + p->scx.slice;
@@ -112,10 +115,11 @@ static __always_inline void count_wait(struct task_ctx *t)
 		__sync_fetch_and_add(&cg->waits[bucket], 1);
 }
 
-static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, u64 now)
+static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, bool runnable, u64 now)
 {
 	struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
 
+	judge_handover(t, slot, runnable, now);
 	slot->running_pid = 0;
 	slot->running_since_ns = 0;
 	account_run(p, t, now);

@@ -218,7 +218,7 @@ struct task_ctx {
 	u32 route;           /* enum mus_route of the next or present run */
 	u32 flags;           /* enum mus_task_flag */
 	s32 waker_pid;
-	u32 reserved;
+	u32 handovers;       /* see struct mus_cpu */
 	u64 cgroup_id;
 	u64 slice_ns;        /* granted for the next or present run */
 	u64 run_start_ns;    /* sum_exec_runtime when the present run began */

@@ -217,10 +217,10 @@ struct mus_cpu {
 	__u32 resumed_count;    /* and those that were interrupted and go on from there */
 	__u32 local_count;      /* tasks that the kernel half put on the kernel's own queue of this CPU */
 	__u32 running_count;    /* 0 or 1 */
-	__u32 reserved;
+	__u32 handovers;        /* times in a row that the task that runs there slept as soon as it had woken another */
 	__u64 standing_since_ns; /* since when it has run by standing order alone while others wait; 0: it has not */
 	__u64 undecided_since_ns; /* since when nothing that was decided for that run has run here while tasks are held; 0: it has */
-	__u64 reserved_more;
+	__u64 woke_ns;          /* when it last woke another so; 0: it has not since its run began, 1: more than one */
 };
 
 /* One for each last-level cache. Writer: kernel half. */
