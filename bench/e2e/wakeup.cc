@@ -6,19 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <bit>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
-#include <limits>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+
+#include "histogram.h"
 
 namespace {
 
@@ -54,74 +51,6 @@ void wait_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
 
 void wake(std::atomic<std::uint32_t>& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
-/// Latencies, in buckets no wider than a 64th of their value.
-/// Units:   nanoseconds.
-/// Threads: one writer; read after it has ended.
-class Histogram {
- public:
-  void add(std::uint64_t ns) {
-    ns = std::min<std::uint64_t>(ns, std::numeric_limits<std::uint32_t>::max());
-    ++counts_[bucket(static_cast<std::uint32_t>(ns))];
-    ++count_;
-    sum_ns_ += ns;
-    max_ns_ = std::max(max_ns_, ns);
-  }
-
-  void add(const Histogram& other) {
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      counts_[i] += other.counts_[i];
-    }
-    count_ += other.count_;
-    sum_ns_ += other.sum_ns_;
-    max_ns_ = std::max(max_ns_, other.max_ns_);
-  }
-
-  /// The least value of the bucket that holds the sample which `fraction` of all do not exceed.
-  [[nodiscard]] double percentile_us(double fraction) const {
-    std::uint64_t seen = 0;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      seen += counts_[i];
-      if (seen > 0 && static_cast<double>(seen) >= fraction * static_cast<double>(count_)) {
-        return static_cast<double>(least(i)) * 1e-3;
-      }
-    }
-    return 0;
-  }
-
-  [[nodiscard]] std::uint64_t count() const { return count_; }
-  [[nodiscard]] double max_us() const { return static_cast<double>(max_ns_) * 1e-3; }
-  [[nodiscard]] double average_us() const {
-    return count_ == 0 ? 0 : static_cast<double>(sum_ns_) * 1e-3 / static_cast<double>(count_);
-  }
-
-  /// Calls visit(least value in ns, samples) for each bucket that has any.
-  template <class Visit>
-  void each(Visit visit) const {
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i] != 0) {
-        visit(least(i), counts_[i]);
-      }
-    }
-  }
-
- private:
-  static constexpr unsigned kBits = 6;
-
-  // Values below 64 have a bucket each; then each power of two is divided into 64.
-  static std::size_t bucket(std::uint32_t ns) {
-    const unsigned shift = static_cast<unsigned>(std::bit_width((ns >> kBits) | 1)) - 1;
-    return (static_cast<std::size_t>(shift) << kBits) + (ns >> shift);
-  }
-
-  static std::uint64_t least(std::size_t bucket) {
-    const std::size_t shift = bucket < (2U << kBits) ? 0 : (bucket >> kBits) - 1;
-    return static_cast<std::uint64_t>(bucket - (shift << kBits)) << shift;
-  }
-
-  std::array<std::uint64_t, (33 - kBits) << kBits> counts_{};
-  std::uint64_t count_ = 0, sum_ns_ = 0, max_ns_ = 0;
-};
-
 struct Messenger;
 
 enum State : std::uint32_t { kThinking, kWaiting };  // the worker writes kWaiting, its messenger kThinking
@@ -141,6 +70,9 @@ struct Messenger {
 std::atomic<bool> measuring = false, ending = false;
 
 void think(unsigned us) {
+  if (us == 0) {
+    return;  // a look at the clock is work too
+  }
   const std::uint64_t until = now_ns(CLOCK_THREAD_CPUTIME_ID) + us * std::uint64_t{1000};
   std::uint32_t value = 1;
   do {
@@ -183,35 +115,6 @@ void deliver(Messenger& self, unsigned pause_us) {
       usleep(pause_us);
     }
   }
-}
-
-void print_text(const Histogram& all, double seconds) {
-  std::printf("wake-ups %llu, %.0f a second; us: avg %.1f  p50 %.1f  p99 %.1f  p99.9 %.1f  max %.1f\n\n%12s  %10s\n",
-              static_cast<unsigned long long>(all.count()), static_cast<double>(all.count()) / seconds, all.average_us(),
-              all.percentile_us(0.5), all.percentile_us(0.99), all.percentile_us(0.999), all.max_us(), "from us", "wake-ups");
-  // Powers of two are enough to look at.
-  std::array<std::uint64_t, 33> rows{};
-  all.each([&](std::uint64_t ns, std::uint64_t count) { rows[static_cast<std::size_t>(std::bit_width(ns / 1000))] += count; });
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] != 0) {
-      const int width = static_cast<int>(60 * rows[i] / all.count());
-      std::printf("%12llu  %10llu  %s\n", i == 0 ? 0ULL : 1ULL << (i - 1), static_cast<unsigned long long>(rows[i]),
-                  std::string(static_cast<std::size_t>(width), '#').c_str());
-    }
-  }
-}
-
-void print_json(const Histogram& all, double seconds) {
-  std::printf("{\"wakeups\": %llu, \"wakeups_per_s\": %.1f, \"avg_us\": %.3f, \"p50_us\": %.3f, \"p99_us\": %.3f, \"p99.9_us\": %.3f, "
-              "\"max_us\": %.3f, \"histogram\": {",
-              static_cast<unsigned long long>(all.count()), static_cast<double>(all.count()) / seconds, all.average_us(),
-              all.percentile_us(0.5), all.percentile_us(0.99), all.percentile_us(0.999), all.max_us());
-  const char* separator = "";
-  all.each([&](std::uint64_t ns, std::uint64_t count) {
-    std::printf("%s\"%.3f\": %llu", separator, static_cast<double>(ns) * 1e-3, static_cast<unsigned long long>(count));
-    separator = ", ";
-  });
-  std::printf("}}\n");
 }
 
 void pause_ms(unsigned ms) {
@@ -285,6 +188,6 @@ int main(int argc, char** argv) {
       all->add(worker->latencies);
     }
   }
-  (options.json ? print_json : print_text)(*all, seconds);
+  (options.json ? print_json : print_text)({"wake-ups", "wakeups"}, *all, seconds);
   return all->count() > 0 ? 0 : 1;
 }
