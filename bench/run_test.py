@@ -55,7 +55,40 @@ CYCLICTEST = json.dumps({"thread": {"0": {"cycles": 101, "avg": 50.5, "max": 900
 WAKEUP = ('{"wakeups": 100, "wakeups_per_s": 3594.1, "avg_us": 26.3, "p50_us": 1.568, "p99_us": 532.48, "p99.9_us": 1015.808, '
           '"max_us": 1599.17, "histogram": {"1.568": 60, "532.480": 39, "1015.808": 1}}')
 COMPILE = "compiled in 12.5 s\n"
-REDIS = '"GET","914.27","21.730","0.712","14.783","51.327","55.391","79.679"\n'
+HACKBENCH_8 = """Running in process mode with 8 groups using 40 file descriptors each (== 320 tasks)
+Each sender will pass 25 messages of 100 bytes
+Time: 0.136
+"""
+HACKBENCH_THREADS_8 = HACKBENCH_8.replace("process mode", "threaded mode")
+REDIS = """Latency by percentile distribution:
+0.000% <= 0.023 milliseconds (cumulative count 5)
+50.000% <= 0.095 milliseconds (cumulative count 11659)
+75.000% <= 0.111 milliseconds (cumulative count 15106)
+87.500% <= 0.127 milliseconds (cumulative count 17632)
+93.750% <= 0.151 milliseconds (cumulative count 18794)
+96.875% <= 0.631 milliseconds (cumulative count 19376)
+98.438% <= 2.823 milliseconds (cumulative count 19692)
+99.219% <= 3.687 milliseconds (cumulative count 19844)
+99.609% <= 4.735 milliseconds (cumulative count 19923)
+99.805% <= 5.471 milliseconds (cumulative count 19962)
+99.902% <= 5.551 milliseconds (cumulative count 19982)
+99.951% <= 5.575 milliseconds (cumulative count 19991)
+100.000% <= 5.607 milliseconds (cumulative count 20000)
+
+Cumulative distribution of latencies:
+67.010% <= 0.103 milliseconds (cumulative count 13402)
+96.435% <= 0.207 milliseconds (cumulative count 19287)
+99.655% <= 5.103 milliseconds (cumulative count 19931)
+100.000% <= 6.103 milliseconds (cumulative count 20000)
+
+Summary:
+  throughput summary: 66006.60 requests per second
+  latency summary (msec):
+          avg       min       p50       p95       p99       max
+        0.184     0.016     0.095     0.167     3.559     5.607
+"""
+REDIS_OPEN = ('{"requests": 100, "requests_per_s": 799.8, "avg_us": 96.783, "p50_us": 78.848, "p99_us": 225.280, "p99.9_us": 614.400, '
+              '"max_us": 615.054, "histogram": {"78.848": 60, "225.280": 39, "614.400": 1}}')
 PERIODIC = """# Policy : SCHED_OTHER priority : 0
 #idx     perf      run   period           start             end          rel_st      slack c_duration   c_period     wu_lat
    0     2000     4583    13079         6695063         6708142           46367      -4651       1000      10000          0
@@ -92,7 +125,9 @@ def measured(*runs, skipped=None):
 def everything():
     """Each benchmark under three schedulers, twice."""
     said = {"pipe": PIPE.format(us=100), "hackbench": HACKBENCH, "hackbench-threads": HACKBENCH, "messaging": MESSAGING,
-            "cyclictest": CYCLICTEST, "wakeup": WAKEUP, "switch": SWITCH, "sysbench": SYSBENCH, "compile": COMPILE, "redis": REDIS, "periodic": PERIODIC}
+            "hackbench-8": HACKBENCH_8, "hackbench-threads-8": HACKBENCH_THREADS_8, "cyclictest": CYCLICTEST, "wakeup": WAKEUP,
+            "wakeup-busy": WAKEUP, "switch": SWITCH, "sysbench": SYSBENCH, "compile": COMPILE, "redis": REDIS, "redis-open": REDIS_OPEN,
+            "periodic": PERIODIC}
     return measured(*(frames(scheduler, name, text, number) for number in (1, 2) for name, text in said.items()
                       for scheduler in ("eevdf", "mus", "scx_simple")), skipped={"scx_flatcg": "make failed <see log>"})
 
@@ -107,14 +142,22 @@ class FiguresTest(unittest.TestCase):
                 ("pipe", PIPE.format(us=186.804), {"time": [186.804]}), ("hackbench", HACKBENCH * 2, {"time": [0.752, 0.752]}),
                 ("messaging", MESSAGING, {"time": [0.13]}), ("sysbench", SYSBENCH, {"rate": [1565.22]}),
                 ("switch", SWITCH, {"rate": [719356.36]}), ("compile", COMPILE, {"time": [12.5]}),
-                ("redis", '"test","rps"\n' + REDIS, {"rate": [914.27], "p50": [14.783], "p99": [55.391], "max": [79.679]}),
+                ("hackbench-8", HACKBENCH_8, {"time": [0.136]}), ("hackbench-threads-8", HACKBENCH_THREADS_8, {"time": [0.136]}),
+                ("redis", REDIS, {"rate": [66006.6], "p50": [0.095], "p99": [3.559], "p99.9": [5.551], "max": [5.607]}),
+                ("redis-open", "a warning\n" + REDIS_OPEN + "\nanother\n",
+                 {"rate": [799.8], "p50": [0.078848], "p99": [0.22528], "p99.9": [0.6144], "max": [0.615054]}),
                 ("periodic", PERIODIC, {"missed": [25.0], "latency": [1232.0]}),
                 ("cyclictest", "a warning\n" + CYCLICTEST, {"avg": [50.5], "p50": [10], "p99": [500], "max": [900]}),
-                ("wakeup", WAKEUP, {"avg": [26.3], "p50": [1.568], "p99": [532.48],
-                                    "p99.9": [1015.808], "max": [1599.17], "rate": [3594.1]})):
+                *((name, WAKEUP, {"avg": [26.3], "p50": [1.568], "p99": [532.48],
+                                  "p99.9": [1015.808], "max": [1599.17], "rate": [3594.1]}) for name in ("wakeup", "wakeup-busy"))):
             with self.subTest(benchmark=name):
                 self.assertEqual(figures.PARSERS[name](text), expected)
                 self.assertEqual(set(expected), {metric.name for metric in figures.METRICS[name]})
+
+    def test_redis_p999_goes_by_the_counts(self):
+        for taken_out, said, expected in (("99.902%", "19962", 5.575), ("99.902%", "19981", 5.471), ("99.9", "19962", 5.607)):
+            text = "\n".join(line for line in REDIS.replace("19962", said).splitlines() if not line.startswith(taken_out))
+            self.assertEqual(figures.parse_redis(text)["p99.9"], [expected])
 
     def test_samples_beyond_the_histogram_count(self):
         self.assertEqual(figures.cyclictest_histogram(CYCLICTEST), {10: 90, 500: 10, 900: 1})
@@ -186,7 +229,7 @@ class PageTest(unittest.TestCase):
         root = ElementTree.fromstring(text.replace("<!doctype html>", "").replace('<meta charset="utf-8">', "").replace(
             '<meta name="viewport" content="width=device-width, initial-scale=1">', ""))
         self.assertEqual(len(root.findall(".//svg")), len({(e["benchmark"], e["metric"]) for e in found["results"]}) + len(found["cdfs"]))
-        self.assertEqual(set(found["cdfs"]), {"cyclictest", "wakeup"})
+        self.assertEqual(set(found["cdfs"]), {"cyclictest", "wakeup", "wakeup-busy", "redis-open"})
         self.assertIn("make failed &lt;see log&gt;", text)
         for word in ("6.18.15", "mus-userland 0.1.0", "Linux 7.2", found["machine"]["kernel"], "bench/run --rounds 1", "higher is better"):
             self.assertIn(word, text)

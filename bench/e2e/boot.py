@@ -15,12 +15,13 @@ sys.path[:0] = [str(HERE), str(PROJECT / "tools" / "lib")]
 import figures  # noqa: E402
 import quiet_host  # noqa: E402
 
+OWN = ("wakeup", "open_loop")  # programs of this folder; the others are installed
 KEPT_LOGS = 20
 KNOWN_WARNING = "known bug of kernels before 7.0 (tools/guest/scheduler.sh says which), not counted as an error"
 
 
-def wakeup_program(build_dir):
-    return Path(build_dir or PROJECT / "build" / "release") / "tests-bin" / "wakeup"
+def own_program(name, build_dir):
+    return Path(build_dir or PROJECT / "build" / "release") / "tests-bin" / name
 
 
 def program(name):
@@ -50,12 +51,11 @@ def vm_command(options):
     timeout = (120 + runs * (60 + options.seconds)) * (5 if options.virtual_time else 1)
     tools = dict.fromkeys(tool for name in options.benchmarks for tool in figures.TOOLS[name])
     command = [str(PROJECT / "tools" / "vm" / "run"), "--kernel", options.kernel, "--cpus", str(options.cpus),
-               "--timeout", str(timeout), "--tools", ",".join(tool for tool in tools if tool not in ("wakeup", "cc1")),
+               "--timeout", str(timeout), "--tools", ",".join(tool for tool in tools if tool not in (*OWN, "cc1")),
                "--add", f"{PROJECT}/tools/guest/scheduler.sh:/root/scheduler.sh",
                "--add", f"{HERE}/guest.sh:/usr/local/bin/guest.sh"]
-    if "wakeup" in options.benchmarks:
-        command += ["--add", str(wakeup_program(options.build_dir))]
-    for path in [*options.programs, *([program("cc1")] if "cc1" in tools else [])]:
+    own = [str(own_program(tool, options.build_dir)) for tool in tools if tool in OWN]
+    for path in [*options.programs, *own, *([program("cc1")] if "cc1" in tools else [])]:
         command += ["--add", path]
     if options.virtual_time:
         command.append("--virtual-time")

@@ -22,24 +22,32 @@ class Metric(NamedTuple):
         return "higher" if self.higher else "lower"
 
 
+WAKEUP = (Metric("avg", "us"), Metric("p50", "us"), Metric("p99", "us"), Metric("p99.9", "us"), Metric("max", "us"),
+          Metric("rate", "wake-ups/s", True))
+REDIS = (Metric("rate", "ops/s", True), Metric("p50", "ms"), Metric("p99", "ms"), Metric("p99.9", "ms"), Metric("max", "ms"))
 METRICS = {
     "pipe": (Metric("time", "us/op"),),
     "hackbench": (Metric("time", "s"),),
     "hackbench-threads": (Metric("time", "s"),),
+    "hackbench-8": (Metric("time", "s"),),
+    "hackbench-threads-8": (Metric("time", "s"),),
     "messaging": (Metric("time", "s"),),
     "cyclictest": (Metric("avg", "us"), Metric("p50", "us"), Metric("p99", "us"), Metric("max", "us")),
-    "wakeup": (Metric("avg", "us"), Metric("p50", "us"), Metric("p99", "us"), Metric("p99.9", "us"), Metric("max", "us"),
-               Metric("rate", "wake-ups/s", True)),
+    "wakeup": WAKEUP,
+    "wakeup-busy": WAKEUP,
     "switch": (Metric("rate", "ops/s", True),),
     "sysbench": (Metric("rate", "events/s", True),),
     "compile": (Metric("time", "s"),),
-    "redis": (Metric("rate", "ops/s", True), Metric("p50", "ms"), Metric("p99", "ms"), Metric("max", "ms")),
+    "redis": REDIS,
+    "redis-open": REDIS,
     "periodic": (Metric("missed", "%"), Metric("latency", "us")),
 }
 # The programs that a benchmark needs in the VM.
-TOOLS = {"pipe": ("perf",), "hackbench": ("hackbench",), "hackbench-threads": ("hackbench",), "messaging": ("perf",),
-         "cyclictest": ("cyclictest",), "wakeup": ("wakeup",), "switch": ("stress-ng",), "sysbench": ("sysbench",), "compile": ("cc1",),
-         "redis": ("redis-server", "redis-benchmark", "redis-cli", "stress-ng"), "periodic": ("rt-app",)}
+TOOLS = {"pipe": ("perf",), "hackbench": ("hackbench",), "hackbench-threads": ("hackbench",), "hackbench-8": ("hackbench",),
+         "hackbench-threads-8": ("hackbench",), "messaging": ("perf",), "cyclictest": ("cyclictest",), "wakeup": ("wakeup",),
+         "wakeup-busy": ("wakeup",), "switch": ("stress-ng",), "sysbench": ("sysbench",), "compile": ("cc1",),
+         "redis": ("redis-server", "redis-benchmark", "redis-cli", "stress-ng"),
+         "redis-open": ("redis-server", "open_loop", "redis-cli", "stress-ng"), "periodic": ("rt-app",)}
 
 
 def percentile(histogram, fraction):
@@ -79,9 +87,14 @@ def parse_compile(text):
 
 
 def parse_redis(text):
-    # test, requests a second, then ms: average, least, p50, p95, p99, most
-    fields = re.findall(r'^"GET",' + ",".join(['"([0-9.]+)"'] * 7) + "$", text, re.M)[-1]
-    return dict(zip(("rate", "p50", "p99", "max"), ([float(fields[at])] for at in (0, 3, 5, 6))))
+    rate = re.findall(r"throughput summary: ([0-9.]+)", text)[-1]
+    # Below its names, in ms: average, least, p50, p95, p99, most. p99.9 is not among them, but in the distribution before: what is
+    # left of 100 % halves from line to line, so that one is of 99.902 %. It is left out where the line before it counts as many.
+    p50, _, p99, most = re.findall(r"^ +avg .*\n +[0-9.]+ +[0-9.]+" + r" +([0-9.]+)" * 4, text, re.M)[-1]
+    steps = re.findall(r"<= ([0-9.]+) milliseconds \(cumulative count ([0-9]+)\)", text.partition("Cumulative distribution")[0])
+    distribution = [(float(ms), int(count)) for ms, count in steps]
+    p999 = next(ms for ms, count in distribution if count >= 0.999 * distribution[-1][1])
+    return {"rate": [float(rate)], "p50": [float(p50)], "p99": [float(p99)], "p99.9": [p999], "max": [float(most)]}
 
 
 def parse_periodic(text):
@@ -91,8 +104,13 @@ def parse_periodic(text):
     return {"missed": [100 * sum(left < 0 for left in slack) / len(slack)], "latency": [sum(latency) / len(latency)]}
 
 
+def first_json(text):
+    """What the program said in JSON, whatever was said before and after."""
+    return json.JSONDecoder().raw_decode(text, text.index("{"))[0]
+
+
 def cyclictest_histogram(text):
-    thread = json.loads(text[text.index("{"):])["thread"]["0"]
+    thread = first_json(text)["thread"]["0"]
     histogram = {int(value): count for value, count in thread["histogram"].items()}
     overflow = int(thread["cycles"]) - sum(histogram.values())
     if overflow > 0:  # longer than the histogram reaches: at least the maximum is known
@@ -101,25 +119,32 @@ def cyclictest_histogram(text):
 
 
 def parse_cyclictest(text):
-    thread = json.loads(text[text.index("{"):])["thread"]["0"]
+    thread = first_json(text)["thread"]["0"]
     histogram = cyclictest_histogram(text)
     return {"avg": [float(thread["avg"])], "p50": [float(percentile(histogram, 0.50))],
             "p99": [float(percentile(histogram, 0.99))], "max": [float(thread["max"])]}
 
 
-def wakeup_histogram(text):
-    return {float(value): count for value, count in json.loads(text[text.index("{"):])["histogram"].items()}
+def own_histogram(text):
+    return {float(value): count for value, count in first_json(text)["histogram"].items()}
 
 
 def parse_wakeup(text):
-    said = json.loads(text[text.index("{"):])
+    said = first_json(text)
     return {**{name: [said[f"{name}_us"]] for name in ("avg", "p50", "p99", "p99.9", "max")}, "rate": [said["wakeups_per_s"]]}
 
 
-PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "hackbench-threads": parse_hackbench, "messaging": parse_messaging,
-           "cyclictest": parse_cyclictest, "wakeup": parse_wakeup, "switch": parse_switch, "sysbench": parse_sysbench,
-           "compile": parse_compile, "redis": parse_redis, "periodic": parse_periodic}
-HISTOGRAMS = {"cyclictest": cyclictest_histogram, "wakeup": wakeup_histogram}  # microseconds: samples
+def parse_redis_open(text):
+    said = first_json(text)
+    return {"rate": [said["requests_per_s"]], **{name: [said[f"{name}_us"] / 1000] for name in ("p50", "p99", "p99.9", "max")}}
+
+
+PARSERS = {"pipe": parse_pipe, "hackbench": parse_hackbench, "hackbench-threads": parse_hackbench, "hackbench-8": parse_hackbench,
+           "hackbench-threads-8": parse_hackbench, "messaging": parse_messaging, "cyclictest": parse_cyclictest, "wakeup": parse_wakeup,
+           "wakeup-busy": parse_wakeup, "switch": parse_switch, "sysbench": parse_sysbench, "compile": parse_compile,
+           "redis": parse_redis, "redis-open": parse_redis_open, "periodic": parse_periodic}
+HISTOGRAMS = {"cyclictest": cyclictest_histogram, "wakeup": own_histogram, "wakeup-busy": own_histogram,
+              "redis-open": own_histogram}  # microseconds: samples
 
 
 class Run:
@@ -147,7 +172,7 @@ class Run:
             self.values = PARSERS[self.benchmark](text)
             if self.benchmark in HISTOGRAMS:
                 self.histogram = HISTOGRAMS[self.benchmark](text)
-        except (ValueError, KeyError, IndexError, ZeroDivisionError):
+        except (ValueError, KeyError, IndexError, StopIteration, ZeroDivisionError):
             pass
         if not all(self.values.get(metric.name) for metric in METRICS[self.benchmark]):
             self.usable = False

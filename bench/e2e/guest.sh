@@ -50,6 +50,19 @@ bench_hackbench_threads() {
     done
 }
 
+# Eight groups: 320 tasks. As many messages in all as two groups send.
+bench_hackbench_8() {
+    for _ in $(seq "$REPEAT"); do
+        hackbench -g 8 -l 25 || return 1
+    done
+}
+
+bench_hackbench_threads_8() {
+    for _ in $(seq "$REPEAT"); do
+        hackbench -T -g 8 -l 25 || return 1
+    done
+}
+
 bench_messaging() {
     for _ in $(seq "$REPEAT"); do
         perf bench sched messaging -g 2 -l 100 || return 1
@@ -67,6 +80,10 @@ bench_switch() {
 
 bench_wakeup() {
     wakeup --seconds "$SECONDS_EACH" --json
+}
+
+bench_wakeup_busy() {
+    wakeup --think-us 0 --seconds "$SECONDS_EACH" --json
 }
 
 # Two spinning shells for each CPU.
@@ -111,12 +128,17 @@ make_group() {
     mkdir -p "$1" && echo "$2" >"$1"/cpu.weight
 }
 
-ask_redis() {
-    (in_group "$favoured" redis-benchmark -c 20 -d 128 -t get -n "$1" --csv) | grep '^"GET"'
+# within_10s COMMAND...: until it succeeds.
+within_10s() {
+    tries=0
+    until "$@" >/dev/null 2>&1 || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
 }
 
-# Redis and its clients in a cgroup of weight 400; in one of weight 100 two that compute for each CPU.
-bench_redis() {
+# Redis in a cgroup of weight 400, for its clients too; in one of weight 100 two that compute for each CPU.
+start_redis() {
     favoured=/sys/fs/cgroup/favoured noise=/sys/fs/cgroup/noise
     echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
     make_group $favoured 400 && make_group $noise 100 || return 1
@@ -124,19 +146,39 @@ bench_redis() {
     members=$!
     (in_group $noise stress-ng --cpu $((CPUS * 2)) --timeout 0) >$WORK/noise.log 2>&1 &
     members="$members $!"
-    tries=0
-    until redis-cli ping >/dev/null 2>&1 || [ $tries -ge 100 ]; do
-        tries=$((tries + 1))
-        sleep 0.1
-    done
-    bench_status=0
-    pace=$(ask_redis 300 | cut -d '"' -f 4 | cut -d . -f 1)
-    [ -n "$pace" ] && ask_redis $((pace * SECONDS_EACH + 100)) || bench_status=1
+    within_10s redis-cli ping
+}
+
+stop_redis() {
     for group in $favoured $noise; do
         echo 1 >$group/cgroup.kill
     done
     wait $members 2>/dev/null
-    rmdir $favoured $noise
+    within_10s rmdir $favoured  # children of theirs may still be about to end
+    within_10s rmdir $noise
+}
+
+# ask_redis REQUESTS: without the lines that show how far it has come.
+ask_redis() {
+    (in_group $favoured redis-benchmark -c 20 -d 128 -t get -n "$1") | sed -n '/^Latency by percentile/,$p'
+}
+
+# Clients that wait for an answer before they ask again.
+bench_redis() {
+    start_redis || return 1
+    bench_status=0
+    pace=$(ask_redis 300 | sed -n 's/.*throughput summary: \([0-9]*\).*/\1/p')
+    [ -n "$pace" ] && ask_redis $((pace * SECONDS_EACH + 100)) || bench_status=1
+    stop_redis
+    return $bench_status
+}
+
+# Clients that ask when it is time to: a rate that leaves Redis idle for more than half of the time under EEVDF.
+bench_redis_open() {
+    start_redis || return 1
+    (in_group $favoured open_loop --rate 800 --seconds "$SECONDS_EACH" --json)
+    bench_status=$?
+    stop_redis
     return $bench_status
 }
 
