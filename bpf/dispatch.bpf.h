@@ -29,22 +29,6 @@ static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
 	return dsq_move_to_local(queue);
 }
 
-/* The order of the first task on @queue; the largest there is when it is empty. */
-static __always_inline u64 first_order(u64 queue)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-	u64 order = ~0ull;
-
-	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
-		p = bpf_iter_scx_dsq_next(&it);
-		if (p)
-			order = p->scx.dsq_vtime;
-	}
-	bpf_iter_scx_dsq_destroy(&it);
-	return order;
-}
-
 /* What was decided for this CPU and what was decided for any: in the order that userspace gave. */
 static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 {

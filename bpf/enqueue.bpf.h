@@ -263,7 +263,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 
 		event_flags = MUS_EVENT_WAKEUP;
 		if (!taken && may_join(p, t, MUS_STANDING_IN_TURN, now)) {
-			join_in_turn(p, t, now, enq_flags);
+			join_in_turn(p, t, true, enq_flags, now);
 			return;
 		}
 		/* One at a time: many that wake each other would run in turns of one message each. */
@@ -283,8 +283,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 			set_flag(t, MUS_TASK_LONG);
 		if (!known_ahead(t) && may_join(p, t, MUS_STANDING_AGAIN, now)) {
 			forget_ahead(t);
-			/* As if it had been decided on when its slice began, which is when it would have been. */
-			join_in_turn(p, t, now - t->standing.slice_ns, enq_flags);
+			join_in_turn(p, t, false, enq_flags, now);
 			return;
 		}
 	}

@@ -34,6 +34,10 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		t->route = MUS_ROUTE_RESUMED;
 		t->slice_ns = p->scx.slice;
 	}
+	if (old == MUS_STATE_QUEUED || old == MUS_STATE_IN_TURN)
+		t->order = p->scx.dsq_vtime;
+	else if (old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
+		t->order = now;
 	clear_flag(t, MUS_TASK_YIELDED);
 	t->waited_ns = t->ready_ns ? now - t->ready_ns : 0;
 	t->ready_ns = 0;
@@ -42,6 +46,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->route = t->route;
 	slot->running_pid = p->pid;
 	slot->running_since_ns = now;
+	slot->order = t->order;
 	slot->woke_ns = 0;
 	slot->handovers = t->handovers;
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
@@ -135,6 +140,7 @@ static __always_inline void renew_slice(struct task_struct *p, struct task_ctx *
 	t->route = slot->route = MUS_ROUTE_RESUMED; /* whatever it began as: it may be interrupted now */
 	slot->slice_end_ns = now + slice_ns;
 	slot->running_since_ns = now;
+	slot->order = t->order = now;
 	count(kept);
 	watch_run(scx_bpf_task_cpu(p), slot, now);
 }

@@ -60,7 +60,7 @@ static __always_inline void standing_set(struct standing_order *s, const struct 
 	count(standing_set);
 }
 
-/* Whether the standing order of @t holds now. */
+/* Whether the standing order of @t holds now. In turn, who has emptied its budget comes later, and that is all. */
 static __always_inline bool standing_holds(struct task_ctx *t, u64 now)
 {
 	struct standing_order *s = &t->standing;
@@ -68,7 +68,7 @@ static __always_inline bool standing_holds(struct task_ctx *t, u64 now)
 	if (!s->slice_ns)
 		return false;
 	standing_refill(s, now);
-	if (s->budget_ns > 0 && (s64)(s->until_ns - now) > 0)
+	if ((s->budget_ns > 0 || s->flags & MUS_STANDING_IN_TURN) && (s64)(s->until_ns - now) > 0)
 		return true;
 	count(standing_spent);
 	return false;
@@ -123,6 +123,42 @@ static __always_inline s32 standing_cpu(struct task_struct *p, u64 min_run_ns, s
 	return (urgent(cpu_slot(prev)->route) || cpu_slot(prev)->taken) && calm >= 0 ? calm : prev;
 }
 
+/* The order of the first task on @queue; the largest there is when it is empty. */
+static __always_inline u64 first_order(u64 queue)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	u64 order = ~0ull;
+
+	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (p)
+			order = p->scx.dsq_vtime;
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return order;
+}
+
+/*
+ * Where @s puts a task on the shared run queue, in the time that decisions are ordered by: as if it had been decided on a slice ago,
+ * and the earlier the more of its budget is left. A budget that time refills at the rate that the task is owed says how far it is
+ * behind its share, or ahead: divided by that rate, how long ago, or when, its turn is.
+ */
+static __always_inline u64 turn_order(const struct standing_order *s, u64 now)
+{
+	u64 left = s->budget_ns < 0 ? -s->budget_ns : s->budget_ns, ago = s->rate ? left * MUS_STANDING_RATE_ONE / s->rate : 0;
+
+	if (ago > MUS_SLICE_MAX_NS)
+		ago = MUS_SLICE_MAX_NS;
+	return now - s->slice_ns + (s->budget_ns < 0 ? ago : -ago);
+}
+
+/* Whether a task that has the place @order should have come before the one that runs on @slot, by more than a slice. */
+static __always_inline bool comes_before(u64 order, const struct mus_cpu *slot)
+{
+	return (s64)(slot->order - order) > (s64)shared.slice_ns;
+}
+
 /* Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. */
 static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 now)
 {
@@ -144,6 +180,7 @@ static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 n
 static __always_inline void interrupt_later(s32 cpu, struct mus_cpu *slot, u64 min_run_ns, u64 now)
 {
 	slot->min_run_ns = min_run_ns;
+	slot->turn_waits = 0;
 	if (slot->running_since_ns && !urgent(slot->route))
 		look_at(cpu, slot, slot->running_since_ns + min_run_ns, now);
 	/* Else the CPU is between two tasks, or runs an urgent one: watch_run() sees to it. */
@@ -227,6 +264,11 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 	if (!slot->running_since_ns || !(waits_elsewhere(slot) || waits_locally(cpu)))
 		return 0;
 	due = run_due(slot);
+	if (slot->turn_waits && !own_queue(slot) &&
+	    !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot)) { /* it has found another CPU */
+		slot->min_run_ns = 0;
+		due = run_due(slot);
+	}
 	if ((s64)(due - now) > 0) {
 		look_at(cpu, slot, due, now);
 		return 0;
@@ -266,23 +308,63 @@ static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
 /* Whether the standing order of @t lets it join the shared run queue now, by @flag. While userspace is stalled, weights count. */
 static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
 {
-	return t->standing.flags & flag && (u64)p->nr_cpus_allowed >= shared.online_count && !userspace_stalled(now) &&
+	return t->standing.flags & flag && (p->nr_cpus_allowed == 1 || (u64)p->nr_cpus_allowed >= shared.online_count) && !userspace_stalled(now) &&
 	       !keeps_out_held(cpu_slot(scx_bpf_task_cpu(p)), now) && standing_holds(t, now);
 }
 
-/* Obeys a standing order that interrupts nobody: @p waits behind those that had been decided by @order. */
-static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, u64 order, u64 enq_flags)
+/*
+ * @t woke up and waits by @order: interrupts who runs, has had its minimum and should have come after it. Where nobody has had that
+ * yet, one is looked at again when it has.
+ */
+static __always_inline void interrupt_for_turn(const struct task_struct *p, const struct task_ctx *t, s32 prev, u64 order,
+					       u64 now)
 {
-	u32 shard = shard_of_cpu(scx_bpf_task_cpu(p));
-	s32 idle;
+	u64 min_run = t->standing.min_run_ns, earliest = ~0ull;
+	u32 n = shared.cpu_count, i, looks = p->nr_cpus_allowed == 1 ? 1 : n < 16 ? n : 16;
+	s32 soonest = -1;
+
+	bpf_for(i, 0, looks) {
+		s32 cpu = (prev + i) % n;
+		struct mus_cpu *slot = cpu_slot(cpu);
+
+		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
+		    !slot->running_since_ns || !comes_before(order, slot))
+			continue;
+		if (interruptible(slot, min_run, now)) {
+			slot->running_since_ns = 0; /* on its way out: once is enough */
+			count(preemptions);
+			scx_bpf_kick_cpu(cpu, SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT));
+			return;
+		}
+		if (slot->running_since_ns < earliest) {
+			earliest = slot->running_since_ns;
+			soonest = cpu;
+		}
+	}
+	if (soonest >= 0 && (!cpu_slot(soonest)->min_run_ns || cpu_slot(soonest)->turn_waits)) {
+		interrupt_later(soonest, cpu_slot(soonest), min_run, now);
+		cpu_slot(soonest)->turn_waits = 1;
+	}
+}
+
+/* Obeys a standing order in turn: @p waits on the shared run queue, where it comes before those that have had more of their share. */
+static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, bool woke, u64 enq_flags, u64 now)
+{
+	s32 cpu = scx_bpf_task_cpu(p), idle;
+	bool pinned = p->nr_cpus_allowed == 1;
+	u32 shard = shard_of_cpu(cpu);
+	u64 order = turn_order(&t->standing, now), queue;
 
 	t->route = MUS_ROUTE_IN_TURN;
 	t->slice_ns = t->standing.slice_ns;
-	enter(t, place(MUS_STATE_IN_TURN, shard, -1));
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_SHARED, shard), t->slice_ns, order, enq_flags);
+	enter(t, place(MUS_STATE_IN_TURN, shard, pinned ? cpu : -1));
+	queue = pinned ? queue_id(MUS_QUEUE_CPU, cpu) : queue_id(MUS_QUEUE_SHARED, shard);
+	dsq_insert_vtime(p, queue, t->slice_ns, order, enq_flags);
 	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (idle >= 0)
 		scx_bpf_kick_cpu(idle, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
+	else if (woke)
+		interrupt_for_turn(p, t, cpu, order, now);
 }
 
 #endif /* MUS_STANDING_BPF_H */

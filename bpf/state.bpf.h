@@ -236,6 +236,7 @@ struct task_ctx {
 	u64 resyncs;         /* value of shared.resyncs when it was announced ahead */
 	u64 next_slice_ns;   /* decided ahead, for when its slice ends; 0: not */
 	u64 next_order;
+	u64 order;           /* its place on the run queue that the present run came from, or when it began */
 	s32 next_target;
 	u32 reserved_too;
 	struct standing_order standing;
@@ -302,7 +303,10 @@ static __always_inline void count_place(place_t at, s64 n)
 			__sync_fetch_and_add(&shard->queued_count, n);
 		break;
 	case MUS_STATE_IN_TURN:
-		__sync_fetch_and_add(&shard->in_turn_count, n);
+		if (place_cpu(at) >= 0)
+			__sync_fetch_and_add(&slot->resumed_count, n);
+		else
+			__sync_fetch_and_add(&shard->in_turn_count, n);
 		break;
 	case MUS_STATE_RESUMED:
 		__sync_fetch_and_add(&slot->resumed_count, n);

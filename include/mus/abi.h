@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 5u
+#define MUS_ABI_VERSION 6u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -214,13 +214,16 @@ struct mus_cpu {
 	__u64 slice_end_ns;     /* when the slice of the task that runs there ends */
 	__u64 timer_due_ns;     /* when its timer looks next; 0: not armed */
 	__u64 useless_until_ns; /* nothing that is held may run here: it does not ask before this time */
-	__u32 resumed_count;    /* and those that were interrupted and go on from there */
+	__u32 resumed_count;    /* and those that were interrupted, or are pinned here and take turns */
 	__u32 local_count;      /* tasks that the kernel half put on the kernel's own queue of this CPU */
 	__u32 running_count;    /* 0 or 1 */
 	__u32 handovers;        /* times in a row that the task that runs there slept as soon as it had woken another */
 	__u64 standing_since_ns; /* since when it has run by standing order alone while others wait; 0: it has not */
 	__u64 undecided_since_ns; /* since when nothing that was decided for that run has run here while tasks are held; 0: it has */
 	__u64 woke_ns;          /* when it last woke another so; 0: it has not since its run began, 1: more than one */
+	__u64 order;            /* the place that what runs there had on its run queue, or when it began */
+	__u64 turn_waits;       /* min_run_ns is that of a task on the shared run queue, which another CPU may take first: 0 or 1 */
+	__u64 reserved[6];
 };
 
 /* One for each last-level cache. Writer: kernel half. */
@@ -385,7 +388,7 @@ MUS_ASSERT_AT(mus_counters, decisions, 168);
 MUS_ASSERT_AT(mus_counters, drains, 224);
 MUS_ASSERT_AT(mus_counters, asleep, 248);
 
-MUS_ASSERT(sizeof(struct mus_cpu) == 128);
+MUS_ASSERT(sizeof(struct mus_cpu) == 192);
 MUS_ASSERT_AT(mus_cpu, starved_since_ns, 8);
 MUS_ASSERT_AT(mus_cpu, running_pid, 16);
 MUS_ASSERT_AT(mus_cpu, route, 20);
@@ -437,6 +440,6 @@ MUS_ASSERT_AT(mus_shared, exit, 192);
 MUS_ASSERT_AT(mus_shared, daemon, 1408);
 MUS_ASSERT_AT(mus_shared, shards, 1536);
 MUS_ASSERT_AT(mus_shared, cpus, 1536 + 64 * MUS_MAX_SHARDS);
-MUS_ASSERT_AT(mus_shared, counters, 1536 + 64 * MUS_MAX_SHARDS + 128 * MUS_MAX_CPUS);
+MUS_ASSERT_AT(mus_shared, counters, 1536 + 64 * MUS_MAX_SHARDS + 192 * MUS_MAX_CPUS);
 
 #endif /* MUS_ABI_H */

@@ -173,7 +173,7 @@ void FakeKernel::wake(FakeTask& t, bool fork) {
 void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
   FakeCpu& c = cpu_for(t);
   if (wakeup && may_join(t, MUS_STANDING_IN_TURN)) {
-    join_in_turn(t, now_);
+    join_in_turn(t, true);
     return;
   }
   if (wakeup && interrupts(t) && has_turn(c) && standing_holds(t)) {
@@ -189,7 +189,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
   }
   t.uses_up = !wakeup;
   if (preempted && !t.ahead && may_join(t, MUS_STANDING_AGAIN)) {
-    join_in_turn(t, now_ - t.standing.slice);
+    join_in_turn(t, false);
     return;
   }
   enqueue_held(t, wakeup ? static_cast<std::uint32_t>(MUS_EVENT_WAKEUP) : 0u);
@@ -244,6 +244,7 @@ FakeKernel::FakeTask* FakeKernel::take(RunQueue& queue, const FakeCpu& c) {
   auto it = std::ranges::find_if(queue, [&](const auto& entry) { return may_run(*entry.second, c); });
   if (it == queue.end()) return nullptr;
   FakeTask* t = it->second;
+  if (t->route != MUS_ROUTE_RESUMED) t->order = time_from_ns(it->first);
   queue.erase(it);
   return t;
 }
@@ -334,6 +335,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   t.used = {};
   c.running = &t;
   c.since = now_;
+  if (t.route != MUS_ROUTE_DECIDED && t.route != MUS_ROUTE_IN_TURN && t.route != MUS_ROUTE_RESUMED) t.order = now_;
   c.starved_since = {};
   note_turn(c, t);
   ++counters_.runs[t.route];
@@ -395,7 +397,7 @@ bool FakeKernel::continue_decided(FakeCpu& c, FakeTask& t) {
 
 void FakeKernel::renew_slice(FakeCpu& c, FakeTask& t, Duration slice) {
   t.granted = t.slice_left = slice;
-  c.since = now_;
+  c.since = t.order = now_;
   ++counters_.kept;
 }
 

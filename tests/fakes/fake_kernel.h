@@ -94,6 +94,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     Duration next_slice{};  // decided ahead, while it runs; 0: not
     std::uint64_t next_order = 0;
     int next_target = -1;
+    Time order{};  // its place on the run queue that this run came from, or when it began
     Duration total{}, unreported{}, work_left{};
     Duration granted{}, used{}, slice_left{};  // of this run
     Time wake_at{}, woke_at{}, slept_at{}, runnable_since{}, held_since{}, reported_at{};
@@ -108,6 +109,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     FakeTask* running = nullptr;
     Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{}, undecided_since{};
     Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
+    bool turn_waits = false;  // and that task is on the shared queue, in turn
     std::deque<FakeTask*> local;
     RunQueue queue;
   };
@@ -168,7 +170,11 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
   [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }
   [[nodiscard]] bool may_join(FakeTask& t, mus_standing_flag flag);
-  void join_in_turn(FakeTask& t, Time order);
+  [[nodiscard]] Time turn_order(const Standing& s) const;
+  [[nodiscard]] bool comes_before(Time order, const FakeCpu& c) const { return c.running->order - order > spec_.slice; }
+  [[nodiscard]] bool waits_for_turn(const FakeCpu& c) const;
+  void interrupt_for_turn(const FakeTask& t, Time order);
+  void join_in_turn(FakeTask& t, bool woke);
   [[nodiscard]] std::size_t decided_for_any() const;
 
   // fake_kernel_rings.cc: events, decisions, the pump, the checks

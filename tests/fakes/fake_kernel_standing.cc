@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The fake kernel's standing orders, after bpf/standing.bpf.h.
 #include <algorithm>
+#include <bit>
 
 #include "fake_kernel.h"
 
@@ -49,7 +50,7 @@ bool FakeKernel::standing_holds(FakeTask& t) {
   Standing& s = t.standing;
   if (!spec_.standing_orders || s.slice == Duration::zero()) return false;
   standing_refill(s);
-  if (s.budget > Duration::zero() && s.until > now_) return true;
+  if ((s.budget > Duration::zero() || s.flags & MUS_STANDING_IN_TURN) && s.until > now_) return true;
   ++counters_.standing_spent;
   return false;
 }
@@ -82,6 +83,7 @@ void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
 }
 
 void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
+  c.turn_waits = false;
   if (c.running && !urgent(c) && c.preempt_at == Time{}) c.preempt_at = now_ + delay;
 }
 
@@ -107,18 +109,51 @@ void FakeKernel::standing_enqueue(FakeTask& t, FakeCpu& c) {
 
 bool FakeKernel::may_join(FakeTask& t, mus_standing_flag flag) {
   bool stalled = asked_ != Time{} && now_ - asked_ > spec_.stall;
-  bool anywhere = (t.spec.allowed & online_mask()) == online_mask();
+  bool anywhere = (t.spec.allowed & online_mask()) == online_mask() || std::has_single_bit(t.spec.allowed);
   const FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
   bool keeps_out_held = c.undecided_since != Time{} && now_ - c.undecided_since > spec_.stall;
   return t.standing.flags & flag && anywhere && !stalled && !keeps_out_held && standing_holds(t);
 }
 
-void FakeKernel::join_in_turn(FakeTask& t, Time order) {
+Time FakeKernel::turn_order(const Standing& s) const {
+  Duration left = s.budget < Duration::zero() ? -s.budget : s.budget;
+  Duration ago = s.rate ? std::min(left * MUS_STANDING_RATE_ONE / s.rate, Duration{MUS_SLICE_MAX_NS}) : Duration::zero();
+  return now_ - s.slice + (s.budget < Duration::zero() ? ago : -ago);
+}
+
+// Whether the first on the shared run queue should have come before who runs on `c`; or somebody waits for `c` itself.
+bool FakeKernel::waits_for_turn(const FakeCpu& c) const {
+  return !c.queue.empty() || (!shared_.empty() && comes_before(time_from_ns(shared_.begin()->first), c));
+}
+
+void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
+  FakeCpu* soonest = nullptr;
+  std::size_t looks = std::has_single_bit(t.spec.allowed) ? 1 : std::min<std::size_t>(cpus_.size(), 16);
+  for (std::size_t i = 0; i < looks; ++i) {
+    FakeCpu& c = cpus_[(static_cast<std::size_t>(t.cpu) + i) % cpus_.size()];
+    if (!c.online || !c.running || urgent(c) || c.since == Time{} || !comes_before(order, c)) continue;
+    if (interruptible(c, t.standing.min_run)) {
+      ++counters_.preemptions;
+      c.since = {};
+      reschedule(c, true);
+      return;
+    }
+    if (!soonest || c.since < soonest->since) soonest = &c;
+  }
+  if (!soonest || soonest->preempt_at != Time{}) return;
+  soonest->min_run = t.standing.min_run;
+  preempt_later(*soonest, std::max(soonest->since + soonest->min_run - now_, Duration::zero()));
+  soonest->turn_waits = true;
+}
+
+void FakeKernel::join_in_turn(FakeTask& t, bool woke) {
+  Time order = turn_order(t.standing);
   t.where = Where::kQueued;
-  t.queue_cpu = -1;
+  t.queue_cpu = std::has_single_bit(t.spec.allowed) ? t.cpu : -1;
   t.route = MUS_ROUTE_IN_TURN;
   t.granted = t.standing.slice;
-  shared_.emplace(to_ns(order), &t);
+  (t.queue_cpu < 0 ? shared_ : cpus_[static_cast<std::size_t>(t.cpu)].queue).emplace(to_ns(order), &t);
+  if (woke) interrupt_for_turn(t, order);
 }
 
 std::size_t FakeKernel::decided_for_any() const {

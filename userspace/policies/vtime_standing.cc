@@ -12,9 +12,8 @@ constexpr Duration kUrgentSlice = 2ms;         // by standing order
 constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
 constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
-constexpr Duration kTurnBudget = 20ms;         // saved up by who may join in turn, for each CPU that it is owed
-constexpr double kSpareRate = 1.1;             // who is not ahead may use so much more than it did,
-constexpr double kMostSpare = 1.5;             // and so much more than it is owed
+constexpr double kTurnRate = 0.95;             // of what it is owed: who uses all of it has nothing saved up
+constexpr double kSpareRate = 1.05;            // who is owed nearly a CPU: it goes on by such an order as long as there is some of its budget left
 constexpr double kNearlyAll = 0.9;             // of what ran lately: the rest is not worth being exact about
 constexpr Duration kLately = 100ms;            // who ran in that time competes with the others
 constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
@@ -83,26 +82,23 @@ bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, n
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
-  bool alone = !pinned_ && task.affinity == Affinity::kAll && alone_lately(e), alike = alone && all_alike(e);
+  bool one = task.affinity == Affinity::kOne, alone = (one || (!pinned_ && task.affinity == Affinity::kAll)) && alone_lately(e);
+  bool alike = alone && !one && all_alike(e);
   bool turns = alike || (alone && !tight_);
-  double cpus = turns ? owed_lately(e) : owed_now(e), used = usage(e, now) / cpus;
+  double cpus = turns ? std::min(e.most, owed_lately(e)) : owed_now(e), used = usage(e, now) / cpus;
   StandingOrder order{.slice = std::min(kUrgentSlice, slice_),
                       .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used, kLeastOfMinimum, 1.0)),
                       .budget = slice_,
                       .valid_for = kStandingValid,
                       .rate = cpus};
-  if (used <= kMostUsed) return order;
-  order.again = alike && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
   order.in_turn = turns && cpus < kNearlyWhole;
-  if (!order.in_turn && !order.again) return cpus < kNearlyWhole ? StandingOrder{} : order;
-  order.slice = slice() - slice() / kBeforeTick;
-  if (order.again) {  // what keeps its like from getting less is that they take turns
-    order.budget = kAgainSlices * order.slice;
-    order.rate = std::min(1.0, 2 * cpus);
+  order.again = alike && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
+  if (order.in_turn || order.again) {
+    order.slice = slice() - slice() / kBeforeTick;
+    order.rate = std::min(1.0, (order.in_turn ? kTurnRate : kSpareRate) * cpus);
     return order;
   }
-  order.budget = std::min(order.slice, std::chrono::duration_cast<Duration>(kTurnBudget * cpus));
-  if (lag_settled(e) >= -slice_) order.rate *= std::clamp(kSpareRate * used, 1.0, kMostSpare);
+  if (used > kMostUsed && cpus < kNearlyWhole) return {};
   return order;
 }
 
