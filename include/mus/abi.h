@@ -126,8 +126,8 @@ enum mus_decision_flag {
 };
 
 enum mus_standing_flag {
-	MUS_STANDING_IN_TURN = 1 << 0, /* it interrupts nobody: it joins the end of the shared run queue */
-	MUS_STANDING_AGAIN = 1 << 1,   /* also when it has used up a slice: at the end of the shared run queue */
+	MUS_STANDING_IN_TURN = 1 << 0, /* it joins the shared run queue, at a place by what is left of its budget */
+	MUS_STANDING_AGAIN = 1 << 1,   /* so it does when it has used up a slice */
 	MUS_STANDING_FLAGS = 3,
 };
 
@@ -139,10 +139,13 @@ enum mus_standing_flag {
  *
  * The standing order says what the kernel half does at the next wakeups of the task, without asking:
  * put it on a CPU at once for standing_slice_ns, interrupting a task that is not itself running by
- * standing order and has run for standing_min_run_ns; or, with MUS_STANDING_IN_TURN, on the shared run queue, behind
- * what is there (never if it may not run on every CPU, or while userspace is stalled). As long as its budget is not
- * empty, and until standing_valid_ns have passed. The budget is a token bucket that outlives the order: every run of the
- * task drains it (down to minus standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
+ * standing order and has run for standing_min_run_ns. As long as its budget is not empty, and until standing_valid_ns
+ * have passed. The budget is a token bucket that outlives the order: every run of the task drains it (down to minus
+ * standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
+ *
+ * MUS_STANDING_IN_TURN: on the shared run queue instead (on its CPU's own if it may run on one alone; not at all if it may run on
+ * some, or while userspace is stalled), whatever is left of its budget, with the order now - standing_slice_ns - budget / rate. When it
+ * wakes, it interrupts a task that has run for standing_min_run_ns and has an order more than a slice later.
  */
 struct mus_decision {
 	__s32 pid;
