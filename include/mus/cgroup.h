@@ -23,7 +23,7 @@ class Cgroup : public boost::intrusive::unordered_set_base_hook<>, public boost:
   std::uint32_t runnable = 0;  ///< tasks directly in it that are not kAway
   bool removed = false;        ///< gone from the kernel; kept while it has users
   Duration run_time{};         ///< CPU time that its own tasks used, as far as events have told
-  PolicyArea<288> policy;      ///< the policy's own
+  PolicyArea<368> policy;      ///< the policy's own
 
   /// The weight that counts: what mus was told, else cpu.weight, else 100.
   [[nodiscard]] Weight weight() const { return override_ ? Weight{override_} : kernel_weight; }

@@ -11,6 +11,7 @@ constexpr std::uint32_t kQueuedOnCpu = 1;      // decided ahead for one CPU's ow
 constexpr std::size_t kPutAsideAtOnce = 64;    // tasks without room that one decision goes over
 constexpr double kHeavy = 0.5;                 // of a CPU: who is owed more goes on before those that were decided earlier
 constexpr std::uint32_t kEarlySlices = 4;      // who misses a turn, and may not make up for it, goes before what was decided so long ago
+constexpr int kFurthestPinned = 4;             // slices that a pinned task that comes is behind at most
 constexpr std::size_t kLooks = 64;             // entities looked at for one that is eligible at each level
 constexpr Duration kOverdueSlice = 500us;      // enough to get somewhere: a switch may cost 0.1 ms on an emulated machine
 constexpr std::uint32_t kOverdueFew = 8;       // with more tasks than this it is shorter: it is nobody's share
@@ -19,10 +20,18 @@ constexpr std::size_t kOverdueAtOnce = 16;     // tasks looked at that have wait
 constexpr Duration kShareOutEvery = 1ms;
 constexpr Duration kShortestSlice = 100us;     // for the lightest
 
+// All of a task, as far as a decision on it needs it: by the next time that its group is picked from, it is in the cache.
+void fetch(const DeadlineTree::Node& node) {
+  constexpr std::ptrdiff_t kLine = 64, kBefore = -2, kAfter = 4;
+  auto* at = reinterpret_cast<const std::byte*>(&node);
+  for (std::ptrdiff_t line = kBefore; line < kAfter; ++line) __builtin_prefetch(at + line * kLine);
+}
+
 }  // namespace
 
 VtimePolicy::VtimePolicy(const PolicyConfig& config)
     : slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
+      slice_now_(std::max(kShortestSlice, slice_)),
       // A standing order interrupts what has had this (EEVDF: run to parity).
       min_run_(std::chrono::microseconds(config.get("min-run-us", 1000))),
       longest_wait_(std::chrono::milliseconds(config.get("longest-wait-ms", 900))),
@@ -47,7 +56,7 @@ VtimePolicy::TaskEntity& VtimePolicy::entity_of(Task& task) {
   TaskEntity& e = task.policy.emplace<TaskEntity>(task);
   e.parent = &group_of(*task.cgroup);
   e.weight = task.weight.value;
-  e.load = e.weight * kLoadOne;
+  weigh(e, e.weight * kLoadOne);
   e.vruntime = clock(*e.parent);
   return e;
 }
@@ -65,8 +74,10 @@ void VtimePolicy::task_runnable(Task& task, bool woke, Time now) {
   if (!e.active) place(e, woke && uses_little(e, now));
   activate(e);
   // On crowded CPUs a pinned task falls behind for good; whoever comes there must not wait until it has caught up.
-  Vtime earliest = clock(*e.parent) - cost(4 * slice_, std::min(e.load, Weight::kDefault * kLoadOne));
-  if (task.affinity != Affinity::kAll && online_ > 1 && before(e.vruntime, earliest)) move(e, earliest);
+  if (task.affinity != Affinity::kAll && online_ > 1) {
+    Vtime furthest = std::max(cost(kFurthestPinned * slice_, e), to_ns(kFurthestPinned * slice_) * kScale / (Weight::kDefault * kLoadOne));
+    if (Vtime earliest = clock(*e.parent) - furthest; before(e.vruntime, earliest)) move(e, earliest);
+  }
   e.woke = woke;
   e.waits_since = now;
   if (!e.Waiting::is_linked()) waiting_.push_back(e);
@@ -151,7 +162,7 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
     } else {
       made.parent = &group_of(*cgroup.parent);
       made.weight = cgroup.weight().value;
-      made.load = made.weight * kLoadOne;
+      weigh(made, made.weight * kLoadOne);
       made.vruntime = clock(*made.parent);
     }
     return;
@@ -162,9 +173,11 @@ void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
 // ---- slices ---------------------------------------------------------------------------------------
 
 // With very many, a turn of all of them must not take longer than anybody may wait.
-Duration VtimePolicy::slice() const {
-  double turns = std::max(1.0, static_cast<double>(active_tasks_) / online_);
-  return std::max(kShortestSlice, std::min(slice_, std::chrono::duration_cast<Duration>(longest_wait_ / turns)));
+void VtimePolicy::count_tasks(std::int32_t more) {
+  active_tasks_ += static_cast<std::uint32_t>(more);
+  slice_now_ = slice_;
+  if (slice_ * active_tasks_ > longest_wait_ * online_) slice_now_ = std::min(slice_, longest_wait_ * online_ / active_tasks_);
+  slice_now_ = std::max(kShortestSlice, slice_now_);
 }
 
 // Nobody should take turns with a task that is owed a whole CPU; but its neighbours may come and go.
@@ -190,7 +203,7 @@ bool VtimePolicy::heavy(const TaskEntity& e) { return owed_whole(e) || e.load > 
 // It has had no more than its share, at any level; the groups that it is in: not more than `spare` above theirs.
 bool VtimePolicy::behind(const Entity& entity, Duration spare) {
   for (const Entity* e = &entity; e->parent; e = e->parent)
-    if (before(clock(*e->parent) + (e == &entity ? 0 : cost(spare, e->load)), e->vruntime)) return false;
+    if (before(clock(*e->parent) + (e == &entity ? 0 : cost(spare, *e)), e->vruntime)) return false;
   return true;
 }
 
@@ -235,14 +248,10 @@ VtimePolicy::TaskEntity* VtimePolicy::pick_overdue(const Room& room, bool pinned
 // share is used by few of its tasks may be eligible while none of those that wait is.
 VtimePolicy::TaskEntity* VtimePolicy::first_eligible(Group& group, std::size_t& looks) {
   Vtime now = clock(group);
-  while (!group.ahead.empty() && !before(now, group.ahead.begin()->vruntime)) {
-    Entity& caught_up = *group.ahead.begin();
-    caught_up.unlink();
-    caught_up.is_ahead = false;
-    group.eligible.insert(caught_up);
-  }
-  for (Entity& e : group.eligible) {
+  DeadlineTree::Eligible eligible(group.waiting, now);
+  while (auto* node = eligible.next()) {
     if (!looks || !--looks) return nullptr;
+    auto& e = static_cast<Entity&>(*node);
     if (!e.is_group) return &static_cast<TaskEntity&>(e);
     if (TaskEntity* task = first_eligible(static_cast<Group&>(e), looks)) return task;
   }
@@ -259,8 +268,11 @@ void VtimePolicy::least_ahead(Group& group, Duration by, Duration& least, TaskEn
     least = ahead;
     found = &static_cast<TaskEntity&>(e);
   };
-  for (Entity& e : group.eligible) consider(e);
-  for (Entity& e : group.ahead) consider(e);
+  consider(static_cast<Entity&>(group.waiting.least()));  // the others may be more than can be looked at
+  group.waiting.for_each([&](DeadlineTree::Node& node) {
+    consider(static_cast<Entity&>(node));
+    return looks != 0;
+  });
 }
 
 // Who runs next: an eligible task, or else, since no CPU is left idle, whoever is least ahead. The tree is not empty.
@@ -272,10 +284,7 @@ VtimePolicy::TaskEntity& VtimePolicy::first() const {
   least_ahead(*root_, Duration::zero(), least, found, looks = kLooks);
   if (found) return *found;
   Entity* e = root_;
-  while (e->is_group) {
-    auto& group = static_cast<Group&>(*e);
-    e = group.eligible.empty() ? &*group.ahead.begin() : &*group.eligible.begin();
-  }
+  while (e->is_group) e = &static_cast<Entity&>(static_cast<Group&>(*e).waiting.least());
   return static_cast<TaskEntity&>(*e);
 }
 
@@ -288,11 +297,12 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
     return &task;
   }
   unpark(room);
-  for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && (!root_->eligible.empty() || !root_->ahead.empty()); ++put_aside) {
+  for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && !root_->waiting.empty(); ++put_aside) {
     TaskEntity& task = first();
     auto cpu = target(*task.task, room);
     if (pinned && (!cpu || !behind(task))) return nullptr;
     erase(task);
+    for (const DeadlineTree::Node* next : task.parent->waiting.next_ones()) fetch(*next);
     if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
       task.Waiting::unlink();
       return &task;
@@ -304,8 +314,11 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
 
 // The shares follow what has changed.
 void VtimePolicy::look_again(const Room& room, Time now) {
-  if (online_ != room.online) changed_ = true;
-  online_ = room.online;
+  if (online_ != room.online) {
+    changed_ = true;
+    online_ = room.online;
+    count_tasks(0);
+  }
   if (!changed_ || (now - shared_out_ < kShareOutEvery && whole_.empty())) return;
   shared_out_ = now;
   share_out();

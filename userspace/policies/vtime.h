@@ -3,16 +3,17 @@
 
 #include <array>
 #include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
 #include <cstdint>
 #include <vector>
 
 #include <mus/policy.h>
 
+#include "policies/deadline_tree.h"
+
 namespace mus {
 
 /// The default policy: hierarchical weighted fair queueing by earliest eligible virtual deadline. Each cgroup has
-/// red-black trees of what can run in it (its tasks and child cgroups). An entity's virtual time is the CPU time that
+/// a red-black tree of what can run in it (its tasks and child cgroups). An entity's virtual time is the CPU time that
 /// it was given divided by its weight; the group's is the weighted average of its active entities'. Who is not ahead
 /// of that average is eligible, and of those the one whose next slice should end first, at its own pace, runs next;
 /// level by level from the root. So nothing gets more than a slice ahead of its share, or behind it.
@@ -29,8 +30,8 @@ namespace mus {
 ///     of one slice that is refilled at the rate of its fair share. Who uses more may join those that have been decided on,
 ///     at such a rate; and where all are alike, also at the end of its slices: taking turns is what would be decided.
 ///
-/// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996, whose two
-/// queues (eligible by deadline, the others by virtual time) the trees of a group are; docs/architecture.md.
+/// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996;
+/// docs/architecture.md.
 class VtimePolicy final : public Policy {
  public:
   static constexpr std::array kOptions{
@@ -55,18 +56,14 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] Promise promise(const Cgroup& cgroup) override;
 
  private:
-  /// Virtual time: nanoseconds of run time at weight 100, times 64 to keep a weight of 10000 exact enough. Wraps:
-  /// compare by difference.
-  using Vtime = std::uint64_t;
-  using VtimeSpan = std::int64_t;  ///< a difference of two
   /// What an entity weighs against its siblings, in 64ths: its weight, or less if it cannot use its part.
   using Load = std::uint32_t;
   static constexpr std::uint32_t kLoadOne = 64;
   static constexpr double kNearlyWhole = 0.6;  ///< of a CPU: who is owed that takes nobody's turn
   static constexpr int kAgainSlices = 4;       ///< saved up by who takes turns with its like
   static constexpr double kNoBound = 1e9;  ///< a load that no entity has
+  /// Virtual time: nanoseconds of run time at weight 100, times 64 to keep a weight of 10000 exact enough.
   static constexpr std::uint64_t kScale = std::uint64_t{64} * Weight::kDefault * kLoadOne;
-  static constexpr bool before(Vtime a, Vtime b) { return static_cast<VtimeSpan>(a - b) < 0; }
 
   struct Group;
 
@@ -78,27 +75,15 @@ class VtimePolicy final : public Policy {
 
   /// What stands in a tree: a task or a group. It leaves its tree and its lists when it ends, in whatever order a
   /// driver and its policy go.
-  struct Entity : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
-                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-    Vtime vruntime = 0;
-    Vtime deadline = 0;  ///< when, in virtual time, it will have had its next slice
-    std::uint32_t weight = Weight::kDefault;
-    Load load = Weight::kDefault * kLoadOne;
+  struct Entity : DeadlineTree::Node {
     bool is_group = false;
     bool active = false;  ///< runnable or running, or has a descendant that is
-    bool is_ahead = false;  ///< in which of its group's trees it stands, if in one
+    Load load = Weight::kDefault * kLoadOne;
     Group* parent = nullptr;
+    double pace = static_cast<double>(kScale) / load;  ///< virtual time that passes for it in a nanosecond of its run time
+    std::uint32_t weight = Weight::kDefault;
     Time seen{};  ///< when it, or one below, was last known to have run
-    [[nodiscard]] bool in_tree() const { return set_base_hook::is_linked(); }
   };
-  struct ByDeadline {
-    bool operator()(const Entity& a, const Entity& b) const { return before(a.deadline, b.deadline); }
-  };
-  struct ByVruntime {
-    bool operator()(const Entity& a, const Entity& b) const { return before(a.vruntime, b.vruntime); }
-  };
-  template <typename Order>
-  using Tree = boost::intrusive::multiset<Entity, boost::intrusive::compare<Order>, boost::intrusive::constant_time_size<false>>;
 
   using Waiting = ListHook<struct WaitingTag>;
   using Parked = ListHook<struct ParkedTag>;  ///< never while in the tree
@@ -115,19 +100,19 @@ class VtimePolicy final : public Policy {
     std::uint32_t whole_slices = 0;  ///< at once, last time; 0: was not full
     bool woke = false;    ///< waits since it woke up, not since its slice ended
     bool full = false;    ///< has all that it can use, as of the last fill()
-    double most = 1;      ///< CPUs that it can use: less than one beside others that are pinned to the same
     bool in_whole = false;  ///< Parked in whole_
+    double most = 1;      ///< CPUs that it can use: less than one beside others that are pinned to the same
   };
 
   using Sibling = ListHook<struct SiblingTag>;
   struct Group : Entity, Sibling {
     Group() { is_group = true; }
-    Tree<ByDeadline> eligible;             ///< waiting, and not ahead of the clock
-    Tree<ByVruntime> ahead;                ///< waiting, and ahead of it
+    DeadlineTree waiting;                  ///< what can run next
     List<Group, Sibling> groups;           ///< the active ones directly below
     Vtime base = 0;                        ///< the clock, but for `off`
     VtimeSpan off = 0;                     ///< sum of load x (vruntime - base) over the active entities
     std::uint64_t active_load = 0;         ///< of the active entities directly below
+    double per_load = 0;                   ///< 1 / active_load; 0: there are none
     std::uint64_t active_weight = 0;       ///< the same, by weight
     List<TaskEntity, Active> tasks;        ///< the active ones directly in it
     std::uint64_t active_task_weight = 0;  ///< theirs
@@ -144,15 +129,14 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] Group& group_of(const Cgroup& cgroup) const;
   [[nodiscard]] TaskEntity& entity_of(Task& task);
   [[nodiscard]] static Duration expected_run(const Task& task, Duration slice);
-  [[nodiscard]] static Vtime cost(Duration run, Load load);
+  [[nodiscard]] static Vtime cost(Duration run, const Entity& entity);
   [[nodiscard]] static Vtime clock(Group& group);
-  [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity.load); }
+  [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity); }
+  static void weigh(Entity& entity, Load load);
   static void count(Entity& entity, bool in);
-  void move(Entity& entity, Vtime vruntime);
+  static void move(Entity& entity, Vtime vruntime);
   void place(Entity& entity, bool credited);
   void request(Entity& entity) const;
-  static void enqueue(Entity& entity);
-  static void reorder(Entity& entity);
   void insert(Entity& entity);
   static void erase(Entity& entity);
   void activate(Entity& entity);
@@ -188,7 +172,8 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static bool heavy(const TaskEntity& entity);
   [[nodiscard]] static bool owed_whole(const TaskEntity& entity) { return entity.full && entity.most >= 1; }
   [[nodiscard]] static bool behind(const Entity& entity, Duration spare = {});
-  [[nodiscard]] Duration slice() const;
+  void count_tasks(std::int32_t more);
+  [[nodiscard]] Duration slice() const { return slice_now_; }
   [[nodiscard]] Duration next_slice(TaskEntity& entity) const;
   [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);
@@ -203,6 +188,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
 
   Duration slice_;
+  Duration slice_now_;  ///< as so many tasks are active on so many CPUs
   Duration min_run_;
   Duration longest_wait_;
   std::uint32_t online_;

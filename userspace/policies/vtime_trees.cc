@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// vtime: virtual time, and the two trees of each group that are ordered by it.
+// vtime: virtual time, and the tree of each group that is ordered by it.
 #include <algorithm>
 
 #include "policies/vtime.h"
@@ -13,35 +13,46 @@ constexpr std::uint32_t kFurthest = 16;  // slices that an entity may get ahead 
 
 // ---- virtual time ---------------------------------------------------------------------------------
 
-VtimePolicy::Vtime VtimePolicy::cost(Duration run, Load load) { return to_ns(run) * kScale / load; }
+// There and back is the same: what is charged too much is refunded without a rest.
+Vtime VtimePolicy::cost(Duration run, const Entity& e) {
+  return static_cast<Vtime>(static_cast<VtimeSpan>(static_cast<double>(run.count()) * e.pace));
+}
 
-// The virtual time of a group: the average of its active entities', by load. While there is none, it stands still.
-VtimePolicy::Vtime VtimePolicy::clock(Group& group) {
-  if (group.active_load) {
-    VtimeSpan passed = group.off / static_cast<VtimeSpan>(group.active_load);
-    group.base += static_cast<Vtime>(passed);
-    group.off -= passed * static_cast<VtimeSpan>(group.active_load);
-  }
+// The virtual time of a group: the average of its active entities', by load. While there is none, it stands still. The product with
+// 1 / load may be a little less than the quotient: without the spare, one who is alone, and so never ahead, would look as if it
+// were. What is rounded stays in `off`.
+Vtime VtimePolicy::clock(Group& group) {
+  constexpr double kSpare = 1.0 / 1024;
+  auto passed = static_cast<VtimeSpan>(static_cast<double>(group.off) * group.per_load + kSpare);
+  group.base += static_cast<Vtime>(passed);
+  group.off -= passed * static_cast<VtimeSpan>(group.active_load);
   return group.base;
+}
+
+// Not while it is counted.
+void VtimePolicy::weigh(Entity& e, Load load) {
+  e.load = load;
+  e.pace = static_cast<double>(kScale) / load;
 }
 
 // Counts an active entity into its group's clock, or out of it.
 void VtimePolicy::count(Entity& e, bool in) {
-  VtimeSpan off = static_cast<VtimeSpan>(e.vruntime - e.parent->base) * e.load;
-  e.parent->off += in ? off : -off;
-  e.parent->active_load += in ? e.load : -std::uint64_t{e.load};
+  Group& group = *e.parent;
+  VtimeSpan off = static_cast<VtimeSpan>(e.vruntime - group.base) * e.load;
+  group.off += in ? off : -off;
+  group.active_load += in ? e.load : -std::uint64_t{e.load};
+  group.per_load = group.active_load ? 1 / static_cast<double>(group.active_load) : 0;
 }
 
 // Moves an entity in virtual time. In a tree, it is to be put in its place.
 void VtimePolicy::move(Entity& e, Vtime vruntime) {
-  if (e.active) count(e, false);
+  if (e.active) e.parent->off += static_cast<VtimeSpan>(vruntime - e.vruntime) * e.load;
   e.vruntime = vruntime;
-  if (e.active) count(e, true);
 }
 
 // Its next slice begins.
 void VtimePolicy::request(Entity& e) const {
-  e.deadline = e.vruntime + cost(slice(), e.load);
+  e.deadline = e.vruntime + cost(slice(), e);
 }
 
 // Where an entity stands that was away: at the clock, less at most one slice of credit.
@@ -54,16 +65,18 @@ void VtimePolicy::place(Entity& e, bool credited) {
 void VtimePolicy::charge(Entity& entity, Duration run) {
   if (run == Duration::zero()) return;
   for (Entity* e = &entity; e->parent; e = e->parent) {
-    Vtime amount = cost(run > Duration::zero() ? run : -run, e->load), now = clock(*e->parent);
-    Vtime to = run > Duration::zero() ? e->vruntime + amount : e->vruntime - amount;
     // What it ran beyond this nobody else wanted: it is not held against it. What it could not have, pinned to a CPU
     // that others want too, is not owed to it for ever.
-    Vtime furthest = cost(slice_ * kFurthest * (e->is_group ? online_ : 1), e->load);
-    if (before(now + furthest, to)) to = now + furthest;
-    if (before(to, now - furthest)) to = now - furthest;
-    move(*e, to);
-    if (e->is_group && !before(e->vruntime, e->deadline)) request(*e);
-    if (e->in_tree()) reorder(*e);
+    auto furthest = static_cast<VtimeSpan>(cost(slice_ * kFurthest * (e->is_group ? online_ : 1), *e));
+    Vtime now = clock(*e->parent);
+    move(*e, now + static_cast<Vtime>(std::clamp(static_cast<VtimeSpan>(e->vruntime + cost(run, *e) - now), -furthest, furthest)));
+    bool had_it = e->is_group && !before(e->vruntime, e->deadline);
+    if (had_it) request(*e);
+    if (!e->in_tree()) continue;
+    if (had_it)
+      e->parent->waiting.put_back(*e);
+    else
+      e->parent->waiting.ran(*e);
   }
 }
 
@@ -77,7 +90,7 @@ void VtimePolicy::refund(TaskEntity& e) {
 void VtimePolicy::set_load(Entity& e, Load load) {
   if (e.load == load) return;
   bool queued = e.in_tree();
-  if (queued) e.unlink();
+  if (queued) e.parent->waiting.erase(e);
   Vtime now = clock(*e.parent);
   auto rescaled = [&](Vtime at) {
     return now + static_cast<Vtime>(static_cast<VtimeSpan>(at - now) / VtimeSpan{load} * VtimeSpan{e.load});
@@ -86,9 +99,9 @@ void VtimePolicy::set_load(Entity& e, Load load) {
   if (e.active) count(e, false);
   e.vruntime = vruntime;
   e.deadline = deadline;
-  e.load = load;
+  weigh(e, load);
   if (e.active) count(e, true);
-  if (queued) enqueue(e);
+  if (queued) e.parent->waiting.insert(e);
 }
 
 void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
@@ -106,40 +119,21 @@ void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
 
 // ---- the trees ------------------------------------------------------------------------------------
 
-void VtimePolicy::enqueue(Entity& e) {
-  e.is_ahead = before(clock(*e.parent), e.vruntime);
-  if (e.is_ahead)
-    e.parent->ahead.insert(e);
-  else
-    e.parent->eligible.insert(e);
-}
-
-// Puts an entity that was charged where it stands in a tree back in its place: behind its equals, as one that comes anew. Often it
-// is there already, and the tree is left as it is.
-void VtimePolicy::reorder(Entity& e) {
-  auto in_place = [&e](auto& tree, auto&& earlier) {
-    auto at = tree.iterator_to(e), next = std::next(at);
-    return (next == tree.end() || earlier(e, *next)) && (at == tree.begin() || !earlier(e, *std::prev(at)));
-  };
-  if (e.is_ahead == before(clock(*e.parent), e.vruntime) &&
-      (e.is_ahead ? in_place(e.parent->ahead, ByVruntime{}) : in_place(e.parent->eligible, ByDeadline{})))
-    return;
-  e.unlink();
-  enqueue(e);
-}
-
 void VtimePolicy::insert(Entity& entity) {
   for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) {
     if (!e->is_group || !before(e->vruntime, e->deadline)) request(*e);
-    enqueue(*e);
+    if (e->is_group)
+      e->parent->waiting.insert_in_tree(*e);
+    else
+      e->parent->waiting.insert(*e);
   }
 }
 
-// Takes `entity` out of its parent's trees, and each group above that has become empty out of its own.
+// Takes `entity` out of its parent's tree, and each group above that has become empty out of its own.
 void VtimePolicy::erase(Entity& entity) {
   for (Entity* e = &entity; e->parent && e->in_tree(); e = e->parent) {
-    e->unlink();
-    if (!e->parent->eligible.empty() || !e->parent->ahead.empty()) return;
+    e->parent->waiting.erase(*e);
+    if (!e->parent->waiting.empty()) return;
   }
 }
 
@@ -157,7 +151,7 @@ void VtimePolicy::activate(Entity& entity) {
       e->parent->tasks.push_back(static_cast<TaskEntity&>(*e));
       e->parent->active_task_weight += e->weight;
       ++e->parent->active_tasks;
-      ++active_tasks_;
+      count_tasks(1);
     }
     e->active = true;
     count(*e, true);
@@ -180,7 +174,7 @@ void VtimePolicy::deactivate(Entity& entity) {
       task.most = 1;
       e->parent->active_task_weight -= e->weight;
       --e->parent->active_tasks;
-      --active_tasks_;
+      count_tasks(-1);
     }
     changed_ = true;
     if (e->parent->active_weight) return;
