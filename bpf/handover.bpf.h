@@ -9,9 +9,27 @@
 
 #include "standing.bpf.h"
 
-#define MUS_HANDOVER_SOON_NS 50000 /* sleeps so soon after: less than another CPU takes to wake up, emulated or asleep */
+#define MUS_HANDOVER_LEAST_NS 10000
+#define MUS_HANDOVER_MOST_NS 200000
 #define MUS_HANDOVER_TIMES 8 /* in a row, before it is believed */
 #define MUS_HANDOVER_WAIT_NS 1000000 /* who was believed and goes on running is interrupted then */
+
+/* @t, which woke up and found @slot idle, begins to run there. */
+static __always_inline void note_idle_wait(const struct task_ctx *t, struct mus_cpu *slot)
+{
+	slot->idle_wait_ns += t->waited_ns / 8 - slot->idle_wait_ns / 8;
+}
+
+/*
+ * So soon after its wakeup a waker has to sleep. By an idle CPU the other would wait for as long as others did lately, and twice that is
+ * what it costs all in all: an interrupt, and the way out of idle and back.
+ */
+static __always_inline u64 handover_soon(const struct mus_cpu *slot)
+{
+	u64 soon = 2 * slot->idle_wait_ns;
+
+	return soon < MUS_HANDOVER_LEAST_NS ? MUS_HANDOVER_LEAST_NS : soon > MUS_HANDOVER_MOST_NS ? MUS_HANDOVER_MOST_NS : soon;
+}
 
 /* Who runs on @slot has woken somebody synchronously. More than one before it sleeps: they should run side by side. */
 static __always_inline void note_handover(struct mus_cpu *slot, u64 now)
@@ -24,7 +42,7 @@ static __always_inline void judge_handover(struct task_ctx *t, struct mus_cpu *s
 {
 	if (!slot->woke_ns)
 		return;
-	if (runnable || now - slot->woke_ns > MUS_HANDOVER_SOON_NS)
+	if (runnable || now - slot->woke_ns > handover_soon(slot))
 		t->handovers = 0;
 	else if (t->handovers < MUS_HANDOVER_TIMES)
 		t->handovers++;

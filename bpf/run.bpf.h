@@ -41,6 +41,9 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	clear_flag(t, MUS_TASK_YIELDED);
 	t->waited_ns = t->ready_ns ? now - t->ready_ns : 0;
 	t->ready_ns = 0;
+	if (t->route == MUS_ROUTE_IDLE && old == MUS_STATE_LOCAL && !(t->flags & MUS_TASK_HANDED))
+		note_idle_wait(t, slot);
+	clear_flag(t, MUS_TASK_HANDED);
 	t->run_start_ns = p->se.sum_exec_runtime;
 	slot->taken = 0;
 	slot->route = t->route;

@@ -153,10 +153,16 @@ static __always_inline u64 turn_order(const struct standing_order *s, u64 now)
 	return now - s->slice_ns + (s->budget_ns < 0 ? ago : -ago);
 }
 
-/* Whether a task that has the place @order should have come before the one that runs on @slot, by more than a slice. */
-static __always_inline bool comes_before(u64 order, const struct mus_cpu *slot)
+/* By how much a waking task must come before one that runs, to interrupt it: as far as that gets by its minimum run. */
+static __always_inline u64 turn_margin(const struct standing_order *s)
 {
-	return (s64)(slot->order - order) > (s64)shared.slice_ns;
+	return s->rate ? s->min_run_ns * MUS_STANDING_RATE_ONE / s->rate : s->min_run_ns;
+}
+
+/* Whether a task that has the place @order should have come before the one that runs on @slot, by more than @margin. */
+static __always_inline bool comes_before(u64 order, const struct mus_cpu *slot, u64 margin)
+{
+	return (s64)(slot->order - order) > (s64)margin;
 }
 
 /* Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. */
@@ -265,7 +271,7 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 		return 0;
 	due = run_due(slot);
 	if (slot->turn_waits && !own_queue(slot) &&
-	    !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot)) { /* it has found another CPU */
+	    !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot, slot->turn_waits)) { /* it has found another CPU */
 		slot->min_run_ns = 0;
 		due = run_due(slot);
 	}
@@ -319,7 +325,7 @@ static __always_inline bool may_join(const struct task_struct *p, struct task_ct
 static __always_inline void interrupt_for_turn(const struct task_struct *p, const struct task_ctx *t, s32 prev, u64 order,
 					       u64 now)
 {
-	u64 min_run = t->standing.min_run_ns, earliest = ~0ull;
+	u64 min_run = t->standing.min_run_ns, margin = turn_margin(&t->standing), earliest = ~0ull;
 	u32 n = shared.cpu_count, i, looks = p->nr_cpus_allowed == 1 ? 1 : n < 16 ? n : 16;
 	s32 soonest = -1;
 
@@ -328,7 +334,7 @@ static __always_inline void interrupt_for_turn(const struct task_struct *p, cons
 		struct mus_cpu *slot = cpu_slot(cpu);
 
 		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
-		    !slot->running_since_ns || !comes_before(order, slot))
+		    !slot->running_since_ns || !comes_before(order, slot, margin))
 			continue;
 		if (interruptible(slot, min_run, now)) {
 			slot->running_since_ns = 0; /* on its way out: once is enough */
@@ -343,7 +349,7 @@ static __always_inline void interrupt_for_turn(const struct task_struct *p, cons
 	}
 	if (soonest >= 0 && (!cpu_slot(soonest)->min_run_ns || cpu_slot(soonest)->turn_waits)) {
 		interrupt_later(soonest, cpu_slot(soonest), min_run, now);
-		cpu_slot(soonest)->turn_waits = 1;
+		cpu_slot(soonest)->turn_waits = margin ?: 1;
 	}
 }
 

@@ -199,6 +199,7 @@ enum mus_task_flag {
 	MUS_TASK_YIELDED = 1 << 3,   /* gave up its slice with sched_yield() */
 	MUS_TASK_LONG = 1 << 4,      /* has used up its slice since it woke */
 	MUS_TASK_AHEAD = 1 << 5,     /* announced while it runs, for its next slice */
+	MUS_TASK_HANDED = 1 << 6,    /* its waker's CPU is handed to it */
 };
 
 struct standing_order {

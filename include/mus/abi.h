@@ -145,7 +145,7 @@ enum mus_standing_flag {
  *
  * MUS_STANDING_IN_TURN: on the shared run queue instead (on its CPU's own if it may run on one alone; not at all if it may run on
  * some, or while userspace is stalled), whatever is left of its budget, with the order now - standing_slice_ns - budget / rate. When it
- * wakes, it interrupts a task that has run for standing_min_run_ns and has an order more than a slice later.
+ * wakes, it interrupts a task that has run for standing_min_run_ns and whose order is later by more than that / rate.
  */
 struct mus_decision {
 	__s32 pid;
@@ -225,8 +225,9 @@ struct mus_cpu {
 	__u64 undecided_since_ns; /* since when nothing that was decided for that run has run here while tasks are held; 0: it has */
 	__u64 woke_ns;          /* when it last woke another so; 0: it has not since its run began, 1: more than one */
 	__u64 order;            /* the place that what runs there had on its run queue, or when it began */
-	__u64 turn_waits;       /* min_run_ns is that of a task on the shared run queue, which another CPU may take first: 0 or 1 */
-	__u64 reserved[6];
+	__u64 turn_waits;       /* not 0: min_run_ns is that of a task on the shared run queue, which comes first by more than this if it is there yet */
+	__u64 idle_wait_ns;     /* how long those who woke up and found it idle have waited for it, on average */
+	__u64 reserved[5];
 };
 
 /* One for each last-level cache. Writer: kernel half. */

@@ -109,7 +109,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     FakeTask* running = nullptr;
     Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{}, undecided_since{};
     Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
-    bool turn_waits = false;  // and that task is on the shared queue, in turn
+    Duration turn_waits{};  // not zero: that task is on the shared queue, in turn, and comes first by more than this
     std::deque<FakeTask*> local;
     RunQueue queue;
   };
@@ -171,7 +171,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }
   [[nodiscard]] bool may_join(FakeTask& t, mus_standing_flag flag);
   [[nodiscard]] Time turn_order(const Standing& s) const;
-  [[nodiscard]] bool comes_before(Time order, const FakeCpu& c) const { return c.running->order - order > spec_.slice; }
+  [[nodiscard]] bool comes_before(Time order, const FakeCpu& c, Duration margin) const { return c.running->order - order > margin; }
   [[nodiscard]] bool waits_for_turn(const FakeCpu& c) const;
   void interrupt_for_turn(const FakeTask& t, Time order);
   void join_in_turn(FakeTask& t, bool woke);

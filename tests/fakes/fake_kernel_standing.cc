@@ -83,7 +83,7 @@ void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
 }
 
 void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
-  c.turn_waits = false;
+  c.turn_waits = {};
   if (c.running && !urgent(c) && c.preempt_at == Time{}) c.preempt_at = now_ + delay;
 }
 
@@ -123,16 +123,17 @@ Time FakeKernel::turn_order(const Standing& s) const {
 
 // Whether the first on the shared run queue should have come before who runs on `c`; or somebody waits for `c` itself.
 bool FakeKernel::waits_for_turn(const FakeCpu& c) const {
-  return !c.queue.empty() || (!shared_.empty() && comes_before(time_from_ns(shared_.begin()->first), c));
+  return !c.queue.empty() || (!shared_.empty() && comes_before(time_from_ns(shared_.begin()->first), c, c.turn_waits));
 }
 
 void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
+  Duration min_run = t.standing.min_run, margin = t.standing.rate ? min_run * MUS_STANDING_RATE_ONE / t.standing.rate : min_run;
   FakeCpu* soonest = nullptr;
   std::size_t looks = std::has_single_bit(t.spec.allowed) ? 1 : std::min<std::size_t>(cpus_.size(), 16);
   for (std::size_t i = 0; i < looks; ++i) {
     FakeCpu& c = cpus_[(static_cast<std::size_t>(t.cpu) + i) % cpus_.size()];
-    if (!c.online || !c.running || urgent(c) || c.since == Time{} || !comes_before(order, c)) continue;
-    if (interruptible(c, t.standing.min_run)) {
+    if (!c.online || !c.running || urgent(c) || c.since == Time{} || !comes_before(order, c, margin)) continue;
+    if (interruptible(c, min_run)) {
       ++counters_.preemptions;
       c.since = {};
       reschedule(c, true);
@@ -141,9 +142,9 @@ void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
     if (!soonest || c.since < soonest->since) soonest = &c;
   }
   if (!soonest || soonest->preempt_at != Time{}) return;
-  soonest->min_run = t.standing.min_run;
+  soonest->min_run = min_run;
   preempt_later(*soonest, std::max(soonest->since + soonest->min_run - now_, Duration::zero()));
-  soonest->turn_waits = true;
+  soonest->turn_waits = std::max(margin, 1ns);
 }
 
 void FakeKernel::join_in_turn(FakeTask& t, bool woke) {

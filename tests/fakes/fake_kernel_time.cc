@@ -65,7 +65,7 @@ void FakeKernel::handle_due() {
       fall_asleep(*t, false);
     } else if (t->slice_left <= Duration::zero()) {
       reschedule(c, false);
-    } else if (preempt && !urgent(c) && (!c.turn_waits || waits_for_turn(c))) {
+    } else if (preempt && !urgent(c) && (c.turn_waits == Duration::zero() || waits_for_turn(c))) {
       reschedule(c, true);
       ++counters_.preemptions;
     }
