@@ -147,7 +147,10 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 	queue_kernel(p, t, route, enq_flags);
 }
 
-/* Its decision still stands: at the head of its CPU's queue, with what is left of its slice. */
+/*
+ * Its decision still stands: at the head of its CPU's queue, with what is left of its slice. Where turns are taken, at its place there, and
+ * a slice before that, as it has begun: who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
+ */
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
@@ -155,7 +158,8 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, 0, enq_flags);
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns,
+			 t->flags & MUS_TASK_IN_TURN ? t->order - shared.slice_ns : 0, enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */

@@ -38,6 +38,10 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		t->order = p->scx.dsq_vtime;
 	else if (old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
 		t->order = now;
+	if (old == MUS_STATE_IN_TURN)
+		set_flag(t, MUS_TASK_IN_TURN);
+	else if (old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
+		clear_flag(t, MUS_TASK_IN_TURN);
 	clear_flag(t, MUS_TASK_YIELDED);
 	t->waited_ns = t->ready_ns ? now - t->ready_ns : 0;
 	t->ready_ns = 0;

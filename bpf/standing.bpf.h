@@ -270,7 +270,7 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 	if (!slot->running_since_ns || !(waits_elsewhere(slot) || waits_locally(cpu)))
 		return 0;
 	due = run_due(slot);
-	if (slot->turn_waits && !own_queue(slot) &&
+	if (slot->turn_waits && !comes_before(first_order(queue_id(MUS_QUEUE_CPU, cpu)), slot, slot->turn_waits) &&
 	    !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot, slot->turn_waits)) { /* it has found another CPU */
 		slot->min_run_ns = 0;
 		due = run_due(slot);

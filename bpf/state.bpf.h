@@ -200,6 +200,7 @@ enum mus_task_flag {
 	MUS_TASK_LONG = 1 << 4,      /* has used up its slice since it woke */
 	MUS_TASK_AHEAD = 1 << 5,     /* announced while it runs, for its next slice */
 	MUS_TASK_HANDED = 1 << 6,    /* its waker's CPU is handed to it */
+	MUS_TASK_IN_TURN = 1 << 7,   /* its present slice began in turn */
 };
 
 struct standing_order {

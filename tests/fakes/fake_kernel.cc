@@ -184,7 +184,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     t.where = Where::kQueued;
     t.queue_cpu = c.id;
     t.route = MUS_ROUTE_RESUMED;
-    c.queue.emplace(0, &t);
+    c.queue.emplace(t.began_in_turn ? to_ns(t.order - spec_.slice) : 0, &t);
     return;
   }
   t.uses_up = !wakeup;
@@ -335,6 +335,7 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   t.used = {};
   c.running = &t;
   c.since = now_;
+  if (t.route != MUS_ROUTE_RESUMED) t.began_in_turn = t.route == MUS_ROUTE_IN_TURN;
   if (t.route != MUS_ROUTE_DECIDED && t.route != MUS_ROUTE_IN_TURN && t.route != MUS_ROUTE_RESUMED) t.order = now_;
   c.starved_since = {};
   note_turn(c, t);

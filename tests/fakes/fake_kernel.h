@@ -90,7 +90,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     Where where = Where::kAsleep;
     mus_route route = MUS_ROUTE_NONE;
     std::uint64_t generation = 0;
-    bool known = false, announced = false, uses_up = false, ahead = false;
+    bool known = false, announced = false, uses_up = false, ahead = false, began_in_turn = false;
     Duration next_slice{};  // decided ahead, while it runs; 0: not
     std::uint64_t next_order = 0;
     int next_target = -1;

@@ -123,7 +123,8 @@ Time FakeKernel::turn_order(const Standing& s) const {
 
 // Whether the first on the shared run queue should have come before who runs on `c`; or somebody waits for `c` itself.
 bool FakeKernel::waits_for_turn(const FakeCpu& c) const {
-  return !c.queue.empty() || (!shared_.empty() && comes_before(time_from_ns(shared_.begin()->first), c, c.turn_waits));
+  auto first = [&](const RunQueue& queue) { return !queue.empty() && comes_before(time_from_ns(queue.begin()->first), c, c.turn_waits); };
+  return first(c.queue) || first(shared_);
 }
 
 void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {

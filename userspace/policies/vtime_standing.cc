@@ -87,7 +87,7 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   bool turns = alike || (alone && !tight_);
   double cpus = turns ? std::min(e.most, owed_lately(e)) : owed_now(e), used = usage(e, now) / cpus;
   StandingOrder order{.slice = std::min(kUrgentSlice, slice_),
-                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used, kLeastOfMinimum, 1.0)),
+                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used / kMostUsed, kLeastOfMinimum, 1.0)),
                       .budget = slice_,
                       .valid_for = kStandingValid,
                       .rate = cpus};
