@@ -148,8 +148,8 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 }
 
 /*
- * Its decision still stands: at the head of its CPU's queue, with what is left of its slice. Where turns are taken, at its place there, and
- * a slice before that, as it has begun: who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
+ * Its decision still stands: at the head of its CPU's queue, with what is left of its slice. Where turns are taken, at its place:
+ * who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
  */
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags)
 {
@@ -159,7 +159,7 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns,
-			 t->flags & MUS_TASK_IN_TURN ? t->order - shared.slice_ns : 0, enq_flags);
+			 t->flags & MUS_TASK_IN_TURN ? t->order : 0, enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */

@@ -184,7 +184,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     t.where = Where::kQueued;
     t.queue_cpu = c.id;
     t.route = MUS_ROUTE_RESUMED;
-    c.queue.emplace(t.began_in_turn ? to_ns(t.order - spec_.slice) : 0, &t);
+    c.queue.emplace(t.began_in_turn ? to_ns(t.order) : 0, &t);
     return;
   }
   t.uses_up = !wakeup;
