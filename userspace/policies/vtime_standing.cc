@@ -10,7 +10,8 @@ namespace {
 
 constexpr Duration kUrgentSlice = 2ms;         // by standing order
 constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to nothing of what it is owed
-constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more waits for its turn
+constexpr double kMinimumFrom = 0.5;           // of what it is owed: who uses more grants all of the minimum run
+constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more interrupts nobody, where no turns are taken
 constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
 constexpr double kTurnRate = 0.95;             // of what it is owed: who uses all of it has nothing saved up
 constexpr double kSpareRate = 1.05;            // who is owed nearly a CPU: it goes on by such an order as long as there is some of its budget left
@@ -87,7 +88,7 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   bool turns = alike || (alone && !tight_);
   double cpus = turns ? std::min(e.most, owed_lately(e)) : owed_now(e), used = usage(e, now) / cpus;
   StandingOrder order{.slice = std::min(kUrgentSlice, slice_),
-                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used / kMostUsed, kLeastOfMinimum, 1.0)),
+                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used / kMinimumFrom, kLeastOfMinimum, 1.0)),
                       .budget = slice_,
                       .valid_for = kStandingValid,
                       .rate = cpus};
