@@ -26,9 +26,11 @@ namespace mus {
 ///     it is weighed by what it can use.
 ///   - Nobody waits for much longer than 0.9 s (longest-wait-ms): also the lightest runs before the kernel's watchdog looks.
 ///   - Who uses up its slices is compared with those that wait already while it runs, and may go on.
-///   - Who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
-///     of one slice that is refilled at the rate of its fair share. Who uses more may join those that have been decided on,
-///     at such a rate; and where all are alike, also at the end of its slices: taking turns is what would be decided.
+///   - Where its cgroup has the CPUs nearly to itself, who wakes joins those that have been decided on without asking, by how far it is
+///     behind its share, and interrupts who should have come after it; where all are alike, so does who has used up a slice: taking turns
+///     is what would be decided.
+///   - Elsewhere, who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
+///     of one slice that is refilled at the rate of its fair share.
 ///
 /// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996;
 /// docs/architecture.md.

@@ -14,7 +14,7 @@ constexpr double kMinimumFrom = 0.5;           // of what it is owed: who uses m
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more interrupts nobody, where no turns are taken
 constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
 constexpr double kTurnRate = 0.95;             // of what it is owed: who uses all of it has nothing saved up
-constexpr double kSpareRate = 1.05;            // who is owed nearly a CPU: it goes on by such an order as long as there is some of its budget left
+constexpr double kSpareRate = 1.05;            // the same for who is owed nearly a CPU: by taking turns it empties no budget
 constexpr double kNearlyAll = 0.9;             // of what ran lately: the rest is not worth being exact about
 constexpr Duration kLately = 100ms;            // who ran in that time competes with the others
 constexpr Duration kUsageWindow = 20ms;        // over which usage is measured
@@ -77,9 +77,9 @@ double VtimePolicy::owed_now(const TaskEntity& e) const { return std::min(1.0, b
 
 bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, now) <= kMostUsed * owed_now(e); }
 
-// Whoever uses little of what it is owed (a sleeper that works briefly) may interrupt, the sooner the less that is. Among
-// many that live on waking each other, each using its share, it would only cost throughput: they wait for their turn, but
-// nobody need be asked whose that is, unless they have had too much.
+// Where turns are taken, what is left of a budget that is refilled at the rate of its share puts it in its place, whatever it
+// uses. Elsewhere whoever uses little of what it is owed (a sleeper that works briefly) may interrupt. Who interrupts does so the
+// sooner the less it uses: among many that live on waking each other, each using its share, it would only cost throughput.
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
