@@ -73,7 +73,8 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
 		return cpu;
 	}
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	/* Without SCX_WAKE_SYNC, by which the kernel would call the waker's CPU idle, whether or not the waker is about to sleep. */
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags & ~(u64)SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC), &idle);
 	if (!t)
 		return cpu;
 	note_wakeup(t, now);

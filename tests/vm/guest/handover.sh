@@ -15,6 +15,12 @@ say "its word broken: $(cat /tmp/handover)"
 [ "$(field broken)" = 100 ] || fail "$(field broken) turns were broken, not 100"
 [ "$(field longest_broken_us)" -lt 2500 ] || fail "a woken task waited for $(field longest_broken_us) us while a CPU was idle"
 
+# Never believed, and the other slept last where the waker runs: its own CPU is not an idle one.
+handover --turns 400 --broken-every 4 --compute-us 8000 --meet >/tmp/handover || fail "the rally ended badly"
+say "not believed: $(cat /tmp/handover)"
+[ "$(field broken)" = 100 ] || fail "$(field broken) turns were broken, not 100"
+[ "$(field longest_broken_us)" -lt 2500 ] || fail "a woken task waited for $(field longest_broken_us) us while a CPU was idle"
+
 cgroup a
 spinners a 4
 sleep 1

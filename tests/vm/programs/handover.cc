@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   unsigned turns = 2000, broken_every = 0, compute_us = 30000;
+  bool meet = false;
 };
 
 struct Message {
@@ -42,6 +43,14 @@ void compute(double seconds) {
   }
 }
 
+// Onto CPU 0, and free to leave it again.
+void move_to_first_cpu() {
+  cpu_set_t all, first;
+  CPU_ZERO(&first);
+  CPU_SET(0, &first);
+  if (sched_getaffinity(0, sizeof(all), &all) || sched_setaffinity(0, sizeof(first), &first) || sched_setaffinity(0, sizeof(all), &all)) exit(1);
+}
+
 // `to` and `from` are pipes. Only who begins breaks its word.
 Seen play(int to, int from, bool begins, const Options& options) {
   Seen seen;
@@ -57,7 +66,9 @@ Seen play(int to, int from, bool begins, const Options& options) {
   };
   for (unsigned turn = 1; turn <= options.turns; ++turn) {
     if (!begins) receive();
-    bool broken = begins && options.broken_every && turn % options.broken_every == 0;
+    auto broken_at = [&](unsigned t) { return options.broken_every && t % options.broken_every == 0; };
+    bool broken = begins && broken_at(turn);
+    if (options.meet && broken_at(begins ? turn : turn + 1)) move_to_first_cpu();
     Message m{now(), sched_getcpu(), broken};
     if (write(to, &m, sizeof(m)) != sizeof(m)) exit(1);
     if (broken) compute(1e-6 * options.compute_us);
@@ -74,6 +85,7 @@ int main(int argc, char** argv) {
   app.add_option("--turns", options.turns)->capture_default_str();
   app.add_option("--broken-every", options.broken_every, "turns; 0: never")->capture_default_str();
   app.add_option("--compute-us", options.compute_us, "instead of sleeping, then")->capture_default_str();
+  app.add_flag("--meet", options.meet, "both on the same CPU before that");
   CLI11_PARSE(app, argc, argv);
   int there[2], back[2];
   if (pipe(there) || pipe(back)) return 1;
