@@ -10,6 +10,8 @@
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 
+#define MUS_LOOK_LATER_NS 2000000
+
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
 	return !(d->standing_flags & ~MUS_STANDING_FLAGS) && d->standing_rate <= MUS_STANDING_RATE_MAX &&
@@ -33,12 +35,14 @@ static __always_inline void standing_refill(struct standing_order *s, u64 now)
 		s->budget_ns = s->budget_max_ns;
 }
 
+/* @used_ns have been used just now. While they were, time went on refilling the budget: it was not full any more. */
 static __always_inline void standing_drain(struct standing_order *s, u64 used_ns, u64 now)
 {
 	if (!s->refilled_ns)
 		return;
-	standing_refill(s, now);
+	standing_refill(s, now - used_ns);
 	s->budget_ns -= used_ns;
+	standing_refill(s, now);
 	if (s->budget_ns < -(s64)s->budget_max_ns)
 		s->budget_ns = -(s64)s->budget_max_ns;
 }
@@ -165,13 +169,18 @@ static __always_inline bool comes_before(u64 order, const struct mus_cpu *slot, 
 	return (s64)(slot->order - order) > (s64)margin;
 }
 
-/* Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. */
+/*
+ * Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. There is no hurry if who runs
+ * is expected to sleep before that: a timer costs more than the rest of a wakeup.
+ */
 static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 now)
 {
 	u64 due = slot->timer_due_ns;
 	struct timer_slot *ts;
 	u32 key = cpu;
 
+	if (slot->sleeps_by_ns && (s64)(slot->sleeps_by_ns - at) < 0 && (s64)(at - now) < MUS_LOOK_LATER_NS)
+		at = now + MUS_LOOK_LATER_NS;
 	if (due && (s64)(due - at) <= 0)
 		return;
 	ts = bpf_map_lookup_elem(&cpu_timers, &key);

@@ -153,7 +153,7 @@ class FakeKernel final : public Machine, public KernelFacts {
 
   // fake_kernel_standing.cc: standing orders
   [[nodiscard]] bool standing_holds(FakeTask& t);
-  void standing_refill(Standing& s) const;
+  static void standing_refill(Standing& s, Time now);
   void standing_drain(Standing& s, Duration used) const;
   [[nodiscard]] bool standing_valid(const mus_decision& d) const;
   void standing_set(FakeTask& t, const mus_decision& d);

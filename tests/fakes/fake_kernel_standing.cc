@@ -19,7 +19,7 @@ bool FakeKernel::standing_valid(const mus_decision& d) const {
 void FakeKernel::standing_set(FakeTask& t, const mus_decision& d) {
   Standing& s = t.standing;
   if (s.refilled != Time{}) {
-    standing_refill(s);
+    standing_refill(s, now_);
   } else {
     s.budget = Duration{d.standing_budget_ns};
     s.refilled = now_;
@@ -33,23 +33,25 @@ void FakeKernel::standing_set(FakeTask& t, const mus_decision& d) {
   ++counters_.standing_set;
 }
 
-void FakeKernel::standing_refill(Standing& s) const {
-  Duration passed = std::min(now_ - s.refilled, Duration{MUS_SLICE_MAX_NS});
+void FakeKernel::standing_refill(Standing& s, Time now) {
+  Duration passed = std::min(now - s.refilled, Duration{MUS_SLICE_MAX_NS});
   if (passed <= Duration::zero()) return;
-  s.refilled = now_;
+  s.refilled = now;
   s.budget = std::min(s.budget + passed * s.rate / MUS_STANDING_RATE_ONE, s.budget_max);
 }
 
 void FakeKernel::standing_drain(Standing& s, Duration used) const {
   if (s.refilled == Time{}) return;
-  standing_refill(s);
-  s.budget = std::max(s.budget - used, -s.budget_max);
+  standing_refill(s, now_ - used);
+  s.budget -= used;
+  standing_refill(s, now_);
+  s.budget = std::max(s.budget, -s.budget_max);
 }
 
 bool FakeKernel::standing_holds(FakeTask& t) {
   Standing& s = t.standing;
   if (!spec_.standing_orders || s.slice == Duration::zero()) return false;
-  standing_refill(s);
+  standing_refill(s, now_);
   if ((s.budget > Duration::zero() || s.flags & MUS_STANDING_IN_TURN) && s.until > now_) return true;
   ++counters_.standing_spent;
   return false;

@@ -93,7 +93,7 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
                       .valid_for = kStandingValid,
                       .rate = cpus};
   order.in_turn = turns && cpus < kNearlyWhole;
-  order.again = alike && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
+  order.again = alike && cpus < 1 && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
   if (order.in_turn || order.again) {
     order.slice = slice() - slice() / kBeforeTick;
     order.rate = std::min(1.0, (order.in_turn ? kTurnRate : kSpareRate) * cpus);
