@@ -125,7 +125,8 @@ void VtimePolicy::task_ran(Task& task, Duration ran, Time now) {
   TaskEntity& e = entity_of(task);
   see(e, now);
   e.used += ran;
-  charge(e, ran - e.charged);
+  bool unasked = e.charged == Duration::zero() && task.slept_at != Time{};
+  charge(e, ran - e.charged, unasked);
   e.charged = std::exchange(e.charged_next, {});
 }
 

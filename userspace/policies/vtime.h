@@ -132,6 +132,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] TaskEntity& entity_of(Task& task);
   [[nodiscard]] static Duration expected_run(const Task& task, Duration slice);
   [[nodiscard]] static Vtime cost(Duration run, const Entity& entity);
+  [[nodiscard]] static Vtime cost_unasked(Duration run, const Entity& entity);
   [[nodiscard]] static Vtime clock(Group& group);
   [[nodiscard]] Vtime credit(const Entity& entity) const { return cost(slice_, entity); }
   static void weigh(Entity& entity, Load load);
@@ -143,7 +144,7 @@ class VtimePolicy final : public Policy {
   static void erase(Entity& entity);
   void activate(Entity& entity);
   void deactivate(Entity& entity);
-  void charge(Entity& entity, Duration run);
+  void charge(Entity& entity, Duration run, bool unasked = false);
   void refund(TaskEntity& entity);
   void park(TaskEntity& entity, Cpu cpu);
   void withdraw(TaskEntity& entity);

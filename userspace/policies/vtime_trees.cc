@@ -61,15 +61,22 @@ void VtimePolicy::place(Entity& e, bool credited) {
   if (before(e.vruntime, earliest)) e.vruntime = earliest;
 }
 
+// The same for what nobody has decided on. A group weighs less than its weight where those that are active can not use all of its
+// share; who runs by standing order is not active, and would be charged for it twice over.
+Vtime VtimePolicy::cost_unasked(Duration run, const Entity& e) {
+  return e.is_group ? static_cast<Vtime>(run.count() * static_cast<VtimeSpan>(kScale / (e.weight * kLoadOne))) : cost(run, e);
+}
+
 // Moves `entity` and all groups above it on in virtual time; `run` may be negative (charged too much before).
-void VtimePolicy::charge(Entity& entity, Duration run) {
+void VtimePolicy::charge(Entity& entity, Duration run, bool unasked) {
   if (run == Duration::zero()) return;
   for (Entity* e = &entity; e->parent; e = e->parent) {
     // What it ran beyond this nobody else wanted: it is not held against it. What it could not have, pinned to a CPU
     // that others want too, is not owed to it for ever.
     auto furthest = static_cast<VtimeSpan>(cost(slice_ * kFurthest * (e->is_group ? online_ : 1), *e));
     Vtime now = clock(*e->parent);
-    move(*e, now + static_cast<Vtime>(std::clamp(static_cast<VtimeSpan>(e->vruntime + cost(run, *e) - now), -furthest, furthest)));
+    Vtime run_cost = unasked ? cost_unasked(run, *e) : cost(run, *e);
+    move(*e, now + static_cast<Vtime>(std::clamp(static_cast<VtimeSpan>(e->vruntime + run_cost - now), -furthest, furthest)));
     bool had_it = e->is_group && !before(e->vruntime, e->deadline);
     if (had_it) request(*e);
     if (!e->in_tree()) continue;
