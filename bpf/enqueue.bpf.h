@@ -58,6 +58,16 @@ static __always_inline s32 daemon_cpu(struct task_struct *p, s32 prev)
 	return best;
 }
 
+/* Whether there is an idle CPU at all: on a busy machine, looking for the best one is half of what ops.select_cpu costs. */
+static __always_inline bool any_idle(void)
+{
+	const struct cpumask *idle = scx_bpf_get_idle_cpumask();
+	bool any = !bpf_cpumask_empty(idle);
+
+	scx_bpf_put_idle_cpumask(idle);
+	return any;
+}
+
 /* ops.select_cpu: a waking task. Takes an idle CPU at once if there is one. */
 static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -73,8 +83,10 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
 		return cpu;
 	}
+	cpu = prev_cpu;
 	/* Without SCX_WAKE_SYNC, by which the kernel would call the waker's CPU idle, whether or not the waker is about to sleep. */
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags & ~(u64)SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC), &idle);
+	if (any_idle())
+		cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags & ~(u64)SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC), &idle);
 	if (!t)
 		return cpu;
 	note_wakeup(t, now);
