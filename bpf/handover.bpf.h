@@ -61,6 +61,7 @@ static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, s32
 	    slot->shard != shard_of_cpu(prev_cpu) || !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) ||
 	    waits_locally(cpu))
 		return false;
+	slot->sleeps_by_ns = 0; /* that is believed, not relied on */
 	interrupt_later(cpu, slot, now - slot->running_since_ns + MUS_HANDOVER_WAIT_NS, now);
 	return true;
 }
