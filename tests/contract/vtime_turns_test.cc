@@ -139,5 +139,28 @@ TEST_F(Clique, EndsWhileUserspaceIsStalled) {
   EXPECT_EQ(pass(1s).in_turn, 0u) << "by weight, in the held queue";
 }
 
+/// Who has used up a slice goes on unasked while its budget, a slice, is not empty.
+class Budget : public Turns {
+ protected:
+  Budget() : Turns(std::make_unique<fakes::FakePolicy>()) {}
+  Passed pass_at_rate(double rate) {
+    static_cast<fakes::FakePolicy&>(*policy).standing = {.slice = 4ms, .budget = 4ms, .valid_for = 60s, .rate = rate, .again = true};
+    spinners(3, 2);
+    pass(1s);
+    return pass(3s);
+  }
+};
+
+TEST_F(Budget, RefillsWhileItIsUsed) {
+  Passed passed = pass_at_rate(0.9);
+  EXPECT_GT(passed.in_turn, 1400u);
+  EXPECT_LT(passed.decided, 50u) << "1,500 slices: each of them uses 0.67 of a CPU";
+}
+
+TEST_F(Budget, IsEmptyAtLessThanIsUsed) {
+  Passed passed = pass_at_rate(0.3);
+  EXPECT_GT(passed.decided, passed.in_turn / 2);
+}
+
 }  // namespace
 }  // namespace mus
