@@ -140,6 +140,17 @@ static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
 }
 
 /*
+ * How long who is held may wait, whatever the fallback order says. Where those with standing orders are not let in any more, since userspace
+ * decides on nobody, it must have forgotten who is held.
+ */
+static __always_inline u64 patience_ns(const struct mus_cpu *slot, u64 now)
+{
+	u64 forgotten = 2 * shared.stall_ns;
+
+	return keeps_out_held(slot, now) && forgotten < shared.rescue_ns ? forgotten : shared.rescue_ns;
+}
+
+/*
  * Nobody waits longer than rescue_ns for a policy that has forgotten it, or behind others in the fallback order: such a
  * task runs next. The queue is in another order than that of age, so all of it is looked at, now and then.
  */
@@ -148,7 +159,7 @@ __noinline bool rescue_forgotten(s32 cpu)
 	struct mus_cpu *slot = cpu_slot(cpu);
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
-	u64 now = now_ns();
+	u64 now = now_ns(), patience = patience_ns(slot, now);
 	bool found = false;
 	u32 i;
 
@@ -162,7 +173,7 @@ __noinline bool rescue_forgotten(s32 cpu)
 			if (!p)
 				break;
 			t = task_ctx(p);
-			if (!t || (s64)(now - t->held_since_ns) < (s64)shared.rescue_ns ||
+			if (!t || (s64)(now - t->held_since_ns) < (s64)patience ||
 			    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 				continue;
 			at = t->at;
@@ -205,7 +216,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 		hand_back_offline();
 	if (take_kernel(slot, true))
 		return;
-	if (now - slot->rescued_ns >= shared.rescue_ns / 4 && shard->held_count && rescue_forgotten(cpu))
+	if (shard->held_count && now - slot->rescued_ns >= patience_ns(slot, now) / 16 && rescue_forgotten(cpu))
 		return;
 	if (t)
 		account_run(prev, t, now);
