@@ -11,6 +11,7 @@
 #include "fallback.bpf.h"
 
 #define MUS_LOOK_LATER_NS 2000000
+#define MUS_SLEEPS_LATER_NS 50000 /* who should sleep in less than this, or should have already, is not relied on */
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
@@ -179,7 +180,7 @@ static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 n
 	struct timer_slot *ts;
 	u32 key = cpu;
 
-	if (slot->sleeps_by_ns && (s64)(slot->sleeps_by_ns - at) < 0 && (s64)(at - now) < MUS_LOOK_LATER_NS)
+	if ((s64)(slot->sleeps_by_ns - now) > MUS_SLEEPS_LATER_NS && (s64)(slot->sleeps_by_ns - at) < 0 && (s64)(at - now) < MUS_LOOK_LATER_NS)
 		at = now + MUS_LOOK_LATER_NS;
 	if (due && (s64)(due - at) <= 0)
 		return;
