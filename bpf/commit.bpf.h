@@ -92,6 +92,7 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 	bpf_iter_scx_dsq_destroy(&it);
 	if (refusal == MUS_REFUSED_NONE) {
 		count(decisions);
+		decided_ns = now_ns();
 		kick_for(p, shard_slot(shard), d);
 	} else if (refusal == MUS_REFUSED_NOT_YET) { /* for a moment it did not look held: who looked then looks again */
 		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
@@ -113,6 +114,7 @@ static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, c
 			return refusal;
 		if (ahead && decide_ahead(t, d)) {
 			count(decisions);
+			decided_ns = now_ns();
 		} else {
 			at = t->at;
 			if (place_state(at) != MUS_STATE_HELD)

@@ -147,7 +147,9 @@ static __always_inline u64 patience_ns(const struct mus_cpu *slot, u64 now)
 {
 	u64 forgotten = 2 * shared.stall_ns;
 
-	return keeps_out_held(slot, now) && forgotten < shared.rescue_ns ? forgotten : shared.rescue_ns;
+	return keeps_out_held(slot, now) && (s64)(now - decided_ns) > (s64)shared.stall_ns && forgotten < shared.rescue_ns ?
+		       forgotten :
+		       shared.rescue_ns;
 }
 
 /*

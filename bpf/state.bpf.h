@@ -40,6 +40,8 @@ struct mus_shared shared SEC(".data.shared") = {
 	.version = MUS_ABI_VERSION,
 };
 
+u64 decided_ns; /* when userspace has last decided on anybody */
+
 char exit_dump[MUS_EXIT_DUMP_BYTES] SEC(".data.exit_dump") = {1};
 
 /*
