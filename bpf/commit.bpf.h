@@ -68,6 +68,12 @@ static __always_inline u32 check_move(struct task_struct *p, const struct mus_de
 	return MUS_REFUSED_NONE;
 }
 
+static __always_inline void note_decision(void)
+{
+	count(decisions);
+	decided_ns = now_ns();
+}
+
 /*
  * Moves @p, which is held at @from, as @d says. The iterator comes first: what comes on the queue after it is not moved, so
  * a task that has run and is held again since its generation was looked at stays. Then its place changes, since @p may begin
@@ -91,8 +97,7 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	if (refusal == MUS_REFUSED_NONE) {
-		count(decisions);
-		decided_ns = now_ns();
+		note_decision();
 		kick_for(p, shard_slot(shard), d);
 	} else if (refusal == MUS_REFUSED_NOT_YET) { /* for a moment it did not look held: who looked then looks again */
 		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
@@ -113,8 +118,7 @@ static __always_inline u32 apply_to(struct task_struct *p, struct task_ctx *t, c
 		if (refusal)
 			return refusal;
 		if (ahead && decide_ahead(t, d)) {
-			count(decisions);
-			decided_ns = now_ns();
+			note_decision();
 		} else {
 			at = t->at;
 			if (place_state(at) != MUS_STATE_HELD)

@@ -141,15 +141,16 @@ static int hold_timer_fired(void *map, u32 *index, struct timer_slot *ts)
 
 /*
  * How long who is held may wait, whatever the fallback order says. Where those with standing orders are not let in any more, since userspace
- * decides on nobody, it must have forgotten who is held.
+ * runs but decides on nobody, it must have forgotten who is held. While it is stalled, the fallback order is by weight, and nobody is forgotten.
  */
 static __always_inline u64 patience_ns(const struct mus_cpu *slot, u64 now)
 {
 	u64 forgotten = 2 * shared.stall_ns;
 
-	return keeps_out_held(slot, now) && (s64)(now - decided_ns) > (s64)shared.stall_ns && forgotten < shared.rescue_ns ?
-		       forgotten :
-		       shared.rescue_ns;
+	if (forgotten < shared.rescue_ns && keeps_out_held(slot, now) && !userspace_stalled(now) &&
+	    (s64)(now - decided_ns) > (s64)shared.stall_ns)
+		return forgotten;
+	return shared.rescue_ns;
 }
 
 /*

@@ -10,7 +10,7 @@
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 
-#define MUS_LOOK_LATER_NS 2000000
+#define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
 #define MUS_SLEEPS_LATER_NS 50000 /* who should sleep in less than this, or should have already, is not relied on */
 
 static __always_inline bool standing_valid(const struct mus_decision *d)

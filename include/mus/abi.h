@@ -227,7 +227,7 @@ struct mus_cpu {
 	__u64 order;            /* the place that what runs there had on its run queue, or when it began */
 	__u64 turn_waits;       /* not 0: min_run_ns is that of a task on the shared run queue, which comes first by more than this if it is there yet */
 	__u64 idle_wait_ns;     /* how long those who woke up and found it idle have waited for it, on average */
-	__u64 sleeps_by_ns;     /* when what runs there sleeps, if it does not compute for longer than last time; 0: it does already */
+	__u64 sleeps_by_ns;     /* when what runs there sleeps, if it computes for as long as last time; 0: it has computed for longer, or nothing is known */
 	__u64 reserved[4];
 };
 

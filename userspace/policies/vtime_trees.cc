@@ -64,7 +64,8 @@ void VtimePolicy::place(Entity& e, bool credited) {
 // The same for what nobody has decided on. A group weighs less than its weight where those that are active can not use all of its
 // share; who runs by standing order is not active, and would be charged for it twice over.
 Vtime VtimePolicy::cost_unasked(Duration run, const Entity& e) {
-  return e.is_group ? static_cast<Vtime>(run.count() * static_cast<VtimeSpan>(kScale / (e.weight * kLoadOne))) : cost(run, e);
+  if (!e.is_group) return cost(run, e);
+  return static_cast<Vtime>(static_cast<VtimeSpan>(static_cast<double>(run.count()) * double(kScale) / (e.weight * kLoadOne)));
 }
 
 // Moves `entity` and all groups above it on in virtual time; `run` may be negative (charged too much before).
