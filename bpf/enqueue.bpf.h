@@ -193,6 +193,7 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 	u32 index = shard_of_cpu(scx_bpf_task_cpu(p));
 	struct mus_shard *shard = shard_slot(index);
 	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t), wake = false;
+	bool used_up = place_state(t->at) == MUS_STATE_RUNNING && t->route == MUS_ROUTE_STANDING;
 	u64 next;
 
 	t->route = MUS_ROUTE_HELD;
@@ -212,7 +213,8 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		clear_flag(t, MUS_TASK_AHEAD);
 		if (post_task_event(MUS_EVENT_RUNNABLE, event_flags, p, t, p->cpus_ptr, 0, now))
 			set_flag(t, MUS_TASK_ANNOUNCED);
-		wake = shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns;
+		/* One whose standing slice is used up, owed more perhaps, may go before what is decided. */
+		wake = used_up || shard->queued_count <= shared.low_water || (s64)(now - shared.looked_ns) > (s64)shared.batch_ns;
 	}
 	dsq_insert_vtime(p, queue_id(MUS_QUEUE_HELD, index), t->slice_ns, t->place_ns, enq_flags);
 	if (wake)

@@ -54,6 +54,7 @@ struct Room {
   std::span<const CpuView> cpus;  ///< by CPU number
   std::uint32_t online = 1;       ///< CPUs on line that are not taken
   std::uint32_t queued = 0;       ///< slices decided for any CPU that have not begun, this round's included
+  bool full = false;              ///< as many as there may be: nobody goes before them
 };
 
 /// An option of a policy: a whole number, given by --set or `musctl policy use --set`.
@@ -118,8 +119,9 @@ class Policy {
   /// Decides on one waiting task, the best one, and forgets it. False: none is left that has room.
   [[nodiscard]] virtual bool decide(const Room& room, Decision& decision, Time now) = 0;
 
-  /// The same when enough is decided for any CPU: on the best one if that is for one CPU, which has room. False: it is not.
-  /// Without this, a task that may run on one CPU alone waits until the others' queue is short.
+  /// The same when enough is decided for any CPU: on the best one if that is for one CPU, which has room, or, unless that
+  /// is `full`, goes before what is decided (Decision::early). False: it is not.
+  /// Without this, a task that may run on one CPU alone, or should go first, waits until the others' queue is short.
   [[nodiscard]] virtual bool decide_pinned(const Room& room, Decision& decision, Time now) {
     return (void)room, (void)decision, (void)now, false;
   }

@@ -167,6 +167,53 @@ TEST(VtimeFairness, MachineGivesSleepersNoMoreThanTheirShare) {
       << "its fair share is 0.048";
 }
 
+/// A cgroup of tasks that work and sleep beside one of spinners, as many as there are CPUs.
+struct Sleepers {
+  const char* name;
+  int tasks;
+  Duration work, sleep;
+  std::uint32_t weight;  ///< of both
+};
+class VtimeSleepers : public testing::TestWithParam<Sleepers> {};
+
+INSTANTIATE_TEST_SUITE_P(Of, VtimeSleepers,
+                         testing::Values(Sleepers{"LittleEach", 16, 1ms, 9ms, 100},           // of what it is owed: all have standing orders
+                                         Sleepers{"LittleEachAtTheGreatestWeight", 16, 1ms, 9ms, 10000},
+                                         Sleepers{"LittleEachAtTenTimesTheWeight", 16, 1ms, 9ms, 1000},
+                                         Sleepers{"MuchEach", 8, 300us, 100us, 100},          // in some moments all are asleep, or run
+                                         Sleepers{"MuchEachAtTheGreatestWeight", 8, 300us, 100us, 10000},
+                                         Sleepers{"HalfEach", 8, 1ms, 1ms, 100}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(VtimeSleepers, AndSpinnersShareByWeight) {
+  VtimePolicy policy({.slice = 4ms, .online = 2});
+  PolicyDriver driver(policy, {.slice = 4ms, .online = 2}, {}, {.tasks = 64, .cgroups = 32, .cpus = 8});
+  fakes::FakeKernel kernel(driver, {.cpus = 2});
+  kernel.add_cgroup(10, 1, GetParam().weight);
+  kernel.add_cgroup(11, 1, GetParam().weight);
+  for (int i = 0; i < 2; ++i) kernel.spawn({.cgroup = 10});
+  for (int i = 0; i < GetParam().tasks; ++i) kernel.spawn({.cgroup = 11, .work = GetParam().work, .sleep = GetParam().sleep});
+  kernel.run_for(2s);
+  Duration busy = kernel.busy_time(), sleepers = kernel.group_time(11);
+  kernel.run_for(20s);
+  busy = kernel.busy_time() - busy;
+  sleepers = kernel.group_time(11) - sleepers;
+  EXPECT_NEAR(static_cast<double>(sleepers.count()) / static_cast<double>(busy.count()), 0.5, 0.005);
+}
+
+// Owed a whole CPU, it works for more than a slice at a time: others are decided ahead by then, and it goes before them.
+TEST(VtimeFairness, MachineDecidesOnWhoIsOwedACpuThoughEnoughIsDecided) {
+  VtimePolicy policy({.slice = 4ms, .online = 2});
+  PolicyDriver driver(policy, {.slice = 4ms, .online = 2}, {}, {.tasks = 64, .cgroups = 32, .cpus = 8});
+  fakes::FakeKernel kernel(driver, {.cpus = 2});
+  kernel.add_cgroup(10, 1, 100);
+  kernel.add_cgroup(11, 1, 400);
+  for (int i = 0; i < 4; ++i) kernel.spawn({.cgroup = 10});
+  kernel.spawn({.cgroup = 11, .work = 5ms, .sleep = 500us});
+  kernel.run_for(10s);
+  EXPECT_GT(kernel.group_time(11), 7s) << "it would use 9.1 s if it never waited; 4.8 s when those that were decided came first";
+}
+
 // Two tasks ran alone, each on its CPU, and were never announced meanwhile; then others come.
 TEST(VtimeFairness, MachineForgivesTimeThatNobodyElseWanted) {
   VtimePolicy policy({.slice = 4ms, .online = 2});

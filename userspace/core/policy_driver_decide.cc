@@ -92,11 +92,12 @@ std::size_t PolicyDriver::decide(const Queues& queues, const std::function<bool(
 
   while (waiting_ && unsent_.empty()) {
     bool pinned = enough(queued, ahead), decided = false;
-    Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued};
+    Room room{.cpus = {cpus_.data(), n}, .online = online_, .queued = queued, .full = queued >= ahead_.max_per_cpu * online_};
     Decision decision;
     ask([&] { decided = pinned ? policy_->decide_pinned(room, decision, now_) : policy_->decide(room, decision, now_); });
     if (!decided) break;
-    if (!acceptable(decision) || (pinned && !decision.cpu)) {
+    bool goes_first = !room.full && decision.early > Duration::zero();
+    if (!acceptable(decision) || (pinned && !decision.cpu && !goes_first)) {
       ++counters_.bad_decisions;  // the kernel half's bound moves the task on
       failed_ = failed_ || ++nonsense_ >= kPatience;
       break;

@@ -208,6 +208,11 @@ bool VtimePolicy::behind(const Entity& entity, Duration spare) {
   return true;
 }
 
+// What was decided earlier can wait for another CPU; it could not make up for a turn that it misses.
+bool VtimePolicy::goes_first(const TaskEntity& e) const {
+  return online_ > 1 && e.task->affinity == Affinity::kAll && heavy(e) && behind(e);
+}
+
 // ---- deciding -------------------------------------------------------------------------------------
 
 // A task that may run anywhere goes to the shared queue; others to a CPU that they may use.
@@ -290,7 +295,7 @@ VtimePolicy::TaskEntity& VtimePolicy::first() const {
 }
 
 // The next one in turn that has room. `pinned`: none, if that may run anywhere, or is ahead: what is decided for any CPU
-// would have come before it.
+// would have come before it, unless it goes first.
 VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
   if (!pinned && !whole_.empty()) {
     TaskEntity& task = whole_.front();
@@ -301,7 +306,7 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
   for (std::size_t put_aside = 0; put_aside < kPutAsideAtOnce && !root_->waiting.empty(); ++put_aside) {
     TaskEntity& task = first();
     auto cpu = target(*task.task, room);
-    if (pinned && (!cpu || !behind(task))) return nullptr;
+    if (pinned && !(cpu ? behind(task) : !room.full && goes_first(task))) return nullptr;
     erase(task);
     for (const DeadlineTree::Node* next : task.parent->waiting.next_ones()) fetch(*next);
     if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
@@ -328,7 +333,7 @@ void VtimePolicy::look_again(const Room& room, Time now) {
 bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) { return decide_next(room, false, decision, now); }
 
 bool VtimePolicy::decide_pinned(const Room& room, Decision& decision, Time now) {
-  return pinned_ && decide_next(room, true, decision, now);
+  return decide_next(room, true, decision, now);
 }
 
 bool VtimePolicy::decide_next(const Room& room, bool pinned, Decision& decision, Time now) {
@@ -344,7 +349,7 @@ bool VtimePolicy::decide_next(const Room& room, bool pinned, Decision& decision,
   // What was decided earlier for any CPU can wait for another one. Not if it is ahead: those would never have their turn.
   if (online_ > 1 && task.affinity == Affinity::kOne && behind(*e, slice()))
     decision.early = kEarlySlices * slice_ + 1ns;
-  else if (online_ > 1 && task.affinity == Affinity::kAll && heavy(*e) && behind(*e))
+  else if (goes_first(*e))
     decision.early = kEarlySlices * slice_;
   else if (Duration ahead = -lag_settled(*e); ahead > slice_ && all_alike(*e))
     decision.early = -std::min(ahead, kAgainSlices * slice_);  // its like may take turns unasked: they come first

@@ -170,10 +170,12 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] double owed_now(const TaskEntity& e) const;
   [[nodiscard]] bool alone_lately(const TaskEntity& e) const;
   [[nodiscard]] bool all_alike(const TaskEntity& e) const;
+  [[nodiscard]] static Duration groups_lag(const TaskEntity& e);
   [[nodiscard]] static Duration lag_settled(const TaskEntity& e);
   [[nodiscard]] bool uses_little(TaskEntity& e, Time now) const;
   [[nodiscard]] static bool heavy(const TaskEntity& entity);
   [[nodiscard]] static bool owed_whole(const TaskEntity& entity) { return entity.full && entity.most >= 1; }
+  [[nodiscard]] bool goes_first(const TaskEntity& e) const;
   [[nodiscard]] static bool behind(const Entity& entity, Duration spare = {});
   void count_tasks(std::int32_t more);
   [[nodiscard]] Duration slice() const { return slice_now_; }

@@ -156,7 +156,7 @@ double VtimePolicy::by_weight(const Entity& entity) const {
 // CPU time that an entity is behind the clock of its group (positive) or ahead of it.
 Duration VtimePolicy::lag(const Entity& e) {
   auto distance = static_cast<VtimeSpan>(clock(*e.parent) - e.vruntime);
-  return Duration{distance / static_cast<VtimeSpan>(kScale) * VtimeSpan{e.load}};
+  return Duration{static_cast<Duration::rep>(static_cast<double>(distance) / e.pace)};
 }
 
 Promise VtimePolicy::promise(const Cgroup& cgroup) {

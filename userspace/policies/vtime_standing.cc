@@ -75,11 +75,21 @@ Duration VtimePolicy::lag_settled(const TaskEntity& e) { return lag(e) + e.charg
 // The same beside those that are active alone.
 double VtimePolicy::owed_now(const TaskEntity& e) const { return std::min(1.0, by_weight(e)); }
 
+// The least lag of the groups that it is in.
+Duration VtimePolicy::groups_lag(const TaskEntity& task) {
+  if (!task.parent->parent) return {};
+  Duration least = lag(*task.parent);
+  for (const Entity* e = task.parent->parent; e->parent; e = e->parent) least = std::min(least, lag(*e));
+  return least;
+}
+
 bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, now) <= kMostUsed * owed_now(e); }
 
 // Where turns are taken, what is left of a budget that is refilled at the rate of its share puts it in its place, whatever it
 // uses. Elsewhere whoever uses little of what it is owed (a sleeper that works briefly) may interrupt. Who interrupts does so the
 // sooner the less it uses: among many that live on waking each other, each using its share, it would only cost throughput.
+// A cgroup of many such has no more than its share by it; one that is behind, though its tasks wait little, gets its share by it
+// (all of them asleep at once for a moment, others have a slice each). Not where a task can not make up for what that takes from it.
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
@@ -99,7 +109,9 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
     order.rate = std::min(1.0, (order.in_turn ? kTurnRate : kSpareRate) * cpus);
     return order;
   }
-  if (used > kMostUsed && cpus < kNearlyWhole) return {};
+  Duration behind = groups_lag(e);
+  bool catches_up = !tight_ && behind >= slice_;
+  if (behind < -slice_ || (used > kMostUsed && cpus < kNearlyWhole && !catches_up)) return {};
   return order;
 }
 

@@ -62,10 +62,11 @@ void VtimePolicy::place(Entity& e, bool credited) {
 }
 
 // The same for what nobody has decided on. A group weighs less than its weight where those that are active can not use all of its
-// share; who runs by standing order is not active, and would be charged for it twice over.
+// share; who runs by standing order is not active, and would be charged for it twice over. So it weighs what its siblings do, by weight.
 Vtime VtimePolicy::cost_unasked(Duration run, const Entity& e) {
-  if (!e.is_group) return cost(run, e);
-  return static_cast<Vtime>(static_cast<VtimeSpan>(static_cast<double>(run.count()) * double(kScale) / (e.weight * kLoadOne)));
+  if (!e.is_group || !e.parent->active_weight) return cost(run, e);
+  double load = static_cast<double>(e.parent->active_load) * e.weight / static_cast<double>(e.parent->active_weight);
+  return static_cast<Vtime>(static_cast<VtimeSpan>(static_cast<double>(run.count()) * double(kScale) / std::max(1.0, load)));
 }
 
 // Moves `entity` and all groups above it on in virtual time; `run` may be negative (charged too much before).

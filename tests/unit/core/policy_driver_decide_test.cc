@@ -144,6 +144,23 @@ TEST_F(Deciding, AsksForPinnedTasksWhenEnoughIsDecidedForAnyCpu) {
   EXPECT_THAT(decide(6), IsEmpty());
 }
 
+// It would wait for all that is decided already, and may be owed nearly all of a CPU.
+TEST_F(Deciding, WhoGoesFirstIsDecidedOnThoughThereIsEnoughButNotWithoutEnd) {
+  class First : public fakes::FakePolicy {
+    bool decide_pinned(const Room& room, Decision& decision, Time now) override {
+      if (room.full || !decide(room, decision, now)) return false;
+      decision.early = 1ms;
+      return true;
+    }
+  } first;
+  driver.use(first);
+  wait_briefly(1, 10, 2500us);
+  EXPECT_THAT(decide(), ElementsAre(1, 2, 3, 4, 5, 6)) << "two are enough, six the most";
+  EXPECT_LT(static_cast<std::int64_t>(ring[2].order - ring[1].order), 0);
+  EXPECT_THAT(decide(6), IsEmpty());
+  EXPECT_EQ(driver.counters().bad_decisions, 0u);
+}
+
 TEST_F(Deciding, APinnedDecisionWithoutACpuIsNonsense) {
   policy.pinned = Cpu{0};
   wait_briefly(1, 7, 1us);
