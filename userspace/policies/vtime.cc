@@ -333,7 +333,8 @@ void VtimePolicy::look_again(const Room& room, Time now) {
 bool VtimePolicy::decide(const Room& room, Decision& decision, Time now) { return decide_next(room, false, decision, now); }
 
 bool VtimePolicy::decide_pinned(const Room& room, Decision& decision, Time now) {
-  return decide_next(room, true, decision, now);
+  look_again(room, now);
+  return (pinned_ || any_heavy_) && decide_next(room, true, decision, now);
 }
 
 bool VtimePolicy::decide_next(const Room& room, bool pinned, Decision& decision, Time now) {

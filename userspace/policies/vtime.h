@@ -200,6 +200,7 @@ class VtimePolicy final : public Policy {
   Time shared_out_{};
   bool changed_ = false;   ///< groups came, went or were weighed since
   bool pinned_ = false;    ///< some active task is pinned to one CPU
+  bool any_heavy_ = false; ///< some active task is owed most of a CPU
   bool tight_ = false;     ///< some active task is owed nearly a whole CPU: it cannot make up for a turn that it misses
   Group* root_ = nullptr;
   std::uint32_t active_tasks_ = 0;

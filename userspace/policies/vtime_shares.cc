@@ -109,6 +109,7 @@ void VtimePolicy::fill(Group& group) {
   if (each)
     for (TaskEntity& task : group.tasks) {
       set_load(task, feasible_load(task));
+      any_heavy_ = any_heavy_ || heavy(task);
       tight_ = tight_ || (heavy(task) && owed_lately(task) >= kNearlyWhole);
     }
   double groups_cpus = 0;
@@ -129,7 +130,7 @@ VtimePolicy::Load VtimePolicy::feasible_load(const TaskEntity& e) {
 
 void VtimePolicy::share_out() {
   changed_ = false;
-  pinned_ = tight_ = false;
+  pinned_ = any_heavy_ = tight_ = false;
   root_->cpus = online_;
   for (std::uint32_t turn = 0; turn == 0 || (pinned_ && turn < kTurns && cap_pinned()); ++turn) {
     for (Group* group = innermost_first(*root_); group; group = next_outward(*group)) measure(*group, turn == 0);
