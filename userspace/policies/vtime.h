@@ -30,7 +30,9 @@ namespace mus {
 ///     behind its share, and interrupts who should have come after it; where all are alike, so does who has used up a slice: taking turns
 ///     is what would be decided.
 ///   - Elsewhere, who uses little of what it is owed gets a standing order: it may interrupt others when it wakes, within a budget
-///     of one slice that is refilled at the rate of its fair share.
+///     of one slice that is refilled at the rate of its fair share. So may who uses more where its cgroup is behind, and nobody whose
+///     cgroup is ahead.
+///   - Who is owed most of a CPU and is not ahead goes before those that are decided on already.
 ///
 /// Source: EEVDF, Stoica and Abdel-Wahab 1995; hierarchical packet fair queueing, Bennett and Zhang 1996;
 /// docs/architecture.md.
