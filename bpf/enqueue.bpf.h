@@ -14,7 +14,6 @@
 #include "standing.bpf.h"
 
 #define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
-#define MUS_RESUME_MIN_NS 100000 /* less than this is not worth going on with: ask for a new slice */
 
 static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,
 					 u64 enq_flags)
@@ -167,12 +166,12 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
+	bool in_turn = t->flags & MUS_TASK_IN_TURN || (t->standing.slice_ns && !interrupts(t));
 
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns,
-			 t->flags & MUS_TASK_IN_TURN ? t->order : 0, enq_flags);
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, in_turn ? t->order : 0, enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */

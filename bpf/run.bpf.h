@@ -15,6 +15,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	struct mus_cpu *slot = cpu_slot(cpu);
 	place_t from = enter(t, place(MUS_STATE_RUNNING, slot->shard, cpu));
 	u32 old = place_state(from), route;
+	bool in_turn = old == MUS_STATE_IN_TURN || (old == MUS_STATE_LOCAL && t->route == MUS_ROUTE_IN_TURN);
 
 	if (old == MUS_STATE_HELD) { /* nobody decided: the kernel half took it */
 		t->route = slot->stalled ? MUS_ROUTE_FALLBACK : MUS_ROUTE_HELD;
@@ -34,11 +35,11 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 		t->route = MUS_ROUTE_RESUMED;
 		t->slice_ns = p->scx.slice;
 	}
-	if (old == MUS_STATE_QUEUED || old == MUS_STATE_IN_TURN)
+	if (old == MUS_STATE_QUEUED)
 		t->order = p->scx.dsq_vtime;
-	else if (old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
+	else if (!in_turn && old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
 		t->order = now;
-	if (old == MUS_STATE_IN_TURN)
+	if (in_turn)
 		set_flag(t, MUS_TASK_IN_TURN);
 	else if (old != MUS_STATE_RESUMED && old != MUS_STATE_RUNNING)
 		clear_flag(t, MUS_TASK_IN_TURN);
@@ -66,7 +67,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	barrier_var(route); /* read once, and checked in the register that is used */
 	if (route < MUS_ROUTES)
 		count(runs[route]);
-	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED || old == MUS_STATE_IN_TURN) {
+	if (old == MUS_STATE_HELD || old == MUS_STATE_QUEUED || in_turn) {
 		tell_begin(p, t, waits_elsewhere(slot), now);
 		want_more(p, t, slot, now);
 	}

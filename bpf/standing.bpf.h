@@ -11,7 +11,8 @@
 #include "fallback.bpf.h"
 
 #define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
-#define MUS_SLEEPS_LATER_NS 50000 /* who should sleep in less than this, or should have already, is not relied on */
+#define MUS_EARLY_SLICES 1 /* by how much a task that wakes comes before its turn */
+#define MUS_RESUME_MIN_NS 100000 /* less than this of a slice is not worth going on with: ask for a new one */
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
@@ -79,7 +80,7 @@ static __always_inline bool standing_holds(struct task_ctx *t, u64 now)
 	return false;
 }
 
-/* Whether the standing order of @t, while it holds, lets it interrupt others when it wakes. */
+/* Whether the standing order of @t, while it holds, has it interrupt others when it wakes, and not take turns with them. */
 static __always_inline bool interrupts(const struct task_ctx *t)
 {
 	return !(t->standing.flags & MUS_STANDING_IN_TURN);
@@ -96,10 +97,16 @@ static __always_inline bool urgent(u32 route)
 	return route == MUS_ROUTE_STANDING || route == MUS_ROUTE_KERNEL || route == MUS_ROUTE_DAEMON;
 }
 
+/* Whether who runs is about to sleep by itself, as far as can be known: it does not pay to interrupt it any more. */
+static __always_inline bool sleeps_at_once(const struct mus_cpu *slot, u64 now)
+{
+	return (s64)(slot->sleeps_by_ns - now) > 0 && slot->sleeps_by_ns - now < MUS_RESUME_MIN_NS;
+}
+
 /* Whether what runs on @cpu may be interrupted now by a task that grants @min_run_ns. */
 static __always_inline bool interruptible(const struct mus_cpu *slot, u64 min_run_ns, u64 now)
 {
-	return !urgent(slot->route) && slot->running_since_ns && !slot->taken &&
+	return !urgent(slot->route) && slot->running_since_ns && !slot->taken && !sleeps_at_once(slot, now) &&
 	       (s64)(now - slot->running_since_ns) >= (s64)min_run_ns;
 }
 
@@ -180,7 +187,8 @@ static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 n
 	struct timer_slot *ts;
 	u32 key = cpu;
 
-	if ((s64)(slot->sleeps_by_ns - now) > MUS_SLEEPS_LATER_NS && (s64)(slot->sleeps_by_ns - at) < 0 && (s64)(at - now) < MUS_LOOK_LATER_NS)
+	if ((s64)(slot->sleeps_by_ns - now) > 0 && ((s64)(slot->sleeps_by_ns - at) < 0 || sleeps_at_once(slot, now)) &&
+	    (s64)(at - now) < MUS_LOOK_LATER_NS)
 		at = now + MUS_LOOK_LATER_NS;
 	if (due && (s64)(due - at) <= 0)
 		return;
@@ -259,12 +267,18 @@ static __always_inline u64 run_due(const struct mus_cpu *slot)
 	return due;
 }
 
+/* Whether who runs is expected to sleep long before its slice is over. If it does not after all, the tick ends the slice. */
+static __always_inline bool sleeps_soon(const struct mus_cpu *slot, u64 now)
+{
+	return slot->sleeps_by_ns && slot->sleeps_by_ns - now < (slot->slice_end_ns - now) / 4;
+}
+
 /* A task begins to run: the tick alone would end its slice up to 4 ms late. */
 static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
 {
 	if (!waits_locally(cpu))
 		slot->min_run_ns = 0;
-	if (in_turn_alone(slot) && !waits_locally(cpu))
+	if ((in_turn_alone(slot) || sleeps_soon(slot, now)) && !waits_locally(cpu))
 		return;
 	if (waits_elsewhere(slot) || waits_locally(cpu))
 		look_at(cpu, slot, run_due(slot), now);
@@ -285,7 +299,7 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 		slot->min_run_ns = 0;
 		due = run_due(slot);
 	}
-	if ((s64)(due - now) > 0) {
+	if ((s64)(due - now) > MUS_RESUME_MIN_NS) { /* less is not worth another interrupt */
 		look_at(cpu, slot, due, now);
 		return 0;
 	}
@@ -328,6 +342,13 @@ static __always_inline bool may_join(const struct task_struct *p, struct task_ct
 	       !keeps_out_held(cpu_slot(scx_bpf_task_cpu(p)), now) && standing_holds(t, now);
 }
 
+/* Whether nobody that waits for @cpu comes before @order. */
+static __always_inline bool first_in_turn(s32 cpu, const struct mus_cpu *slot, u64 order)
+{
+	return !waits_locally(cpu) && (!own_queue(slot) || order < first_order(queue_id(MUS_QUEUE_CPU, cpu))) &&
+	       (!shared_queue(shard_slot(slot->shard)) || order < first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)));
+}
+
 /*
  * @t woke up and waits by @order: interrupts who runs, has had its minimum and should have come after it. Where nobody has had that
  * yet, one is looked at again when it has.
@@ -363,16 +384,30 @@ static __always_inline void interrupt_for_turn(const struct task_struct *p, cons
 	}
 }
 
-/* Obeys a standing order in turn: @p waits on the shared run queue, where it comes before those that have had more of their share. */
+/*
+ * Obeys a standing order in turn: @p waits on the shared run queue, where it comes before those that have had more of their share. If it
+ * woke up, it comes a slice before its turn, until it runs: from then on it is its turn that counts. So it soon has a CPU, at the cost of
+ * one who has had its CPU for a while since it woke up itself and waits for no longer than that slice.
+ */
 static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, bool woke, u64 enq_flags, u64 now)
 {
 	s32 cpu = scx_bpf_task_cpu(p), idle;
+	struct mus_cpu *slot = cpu_slot(cpu);
 	bool pinned = p->nr_cpus_allowed == 1;
-	u32 shard = shard_of_cpu(cpu);
-	u64 order = turn_order(&t->standing, now), queue;
+	u32 shard = slot->shard;
+	u64 turn = turn_order(&t->standing, now), order = woke ? turn - MUS_EARLY_SLICES * shared.slice_ns : turn, queue;
 
 	t->route = MUS_ROUTE_IN_TURN;
+	t->order = turn;
 	t->slice_ns = t->standing.slice_ns;
+	if (woke && interruptible(slot, t->standing.min_run_ns, now) && comes_before(order, slot, turn_margin(&t->standing)) &&
+	    first_in_turn(cpu, slot, order)) { /* by way of the queue it would come to the same, later */
+		slot->running_since_ns = 0;
+		count(preemptions);
+		enter(t, place(MUS_STATE_LOCAL, shard, cpu));
+		dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
+		return;
+	}
 	enter(t, place(MUS_STATE_IN_TURN, shard, pinned ? cpu : -1));
 	queue = pinned ? queue_id(MUS_QUEUE_CPU, cpu) : queue_id(MUS_QUEUE_SHARED, shard);
 	dsq_insert_vtime(p, queue, t->slice_ns, order, enq_flags);

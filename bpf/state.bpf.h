@@ -240,7 +240,7 @@ struct task_ctx {
 	u64 resyncs;         /* value of shared.resyncs when it was announced ahead */
 	u64 next_slice_ns;   /* decided ahead, for when its slice ends; 0: not */
 	u64 next_order;
-	u64 order;           /* its place on the run queue that the present run came from, or when it began */
+	u64 order;           /* its turn: its place on the run queue that the present run came from, or when that began */
 	s32 next_target;
 	u32 reserved_too;
 	struct standing_order standing;

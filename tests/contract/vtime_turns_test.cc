@@ -51,7 +51,7 @@ class Turns : public testing::Test {
 TEST_F(Turns, WhereAllAreAlikeNobodyNeedBeDecidedOn) {
   auto pids = spinners(5, 2);
   pass(1s);
-  Passed passed = pass(2s, pids);
+  Passed passed = pass(4s, pids);
   EXPECT_GT(passed.in_turn, 900u);
   EXPECT_LT(passed.decided, 50u) << "1,100 slices";
   EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.4, 0.01)));
@@ -102,6 +102,26 @@ TEST_F(Turns, WhoUsesLittleInterruptsThem) {
   EXPECT_GT(passed.interrupted, 700u) << "of 950 times that it woke";
   EXPECT_GT(passed.in_turn, 900u);
   EXPECT_LT(kernel.longest_wait(light), 20ms);
+}
+
+// Who wakes comes a slice before its turn: at the cost of one who has had its CPU for a while, and comes back by its turn.
+TEST_F(Turns, FewThatWakeInterruptEachOther) {
+  std::vector<int> pids;
+  for (int i = 0; i < 4; ++i) pids.push_back(kernel.spawn({.cgroup = 2, .work = 1ms, .sleep = 100us}));
+  pass(1s);
+  Passed passed = pass(2s, pids);
+  EXPECT_GT(passed.interrupted, 1000u) << "of some 4,000 times that one woke";
+  EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.5, 0.02)));
+  for (int pid : pids) EXPECT_LT(kernel.longest_wait(pid), 12ms);
+}
+
+TEST_F(Turns, ManyThatWakeDoNot) {
+  std::vector<int> pids;
+  for (int i = 0; i < 80; ++i) pids.push_back(kernel.spawn({.cgroup = 2, .work = 300us, .sleep = 200us}));
+  pass(1s);
+  Passed passed = pass(2s, pids);
+  EXPECT_LT(passed.interrupted, 50u) << "of some 13,000 times that one woke";
+  EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.025, 0.005)));
 }
 
 /// Everybody whom it has decided on once takes turns without end, and it forgets the others.

@@ -8,7 +8,7 @@
 namespace mus::fakes {
 namespace {
 
-constexpr Duration kResumeMin = 100us;  // MUS_RESUME_MIN_NS in bpf/enqueue.bpf.h
+constexpr Duration kResumeMin = 100us;  // MUS_RESUME_MIN_NS in bpf/standing.bpf.h
 constexpr int kReportSlices = 8;        // MUS_REPORT_SLICES in bpf/ahead.bpf.h
 
 }  // namespace
@@ -184,7 +184,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     t.where = Where::kQueued;
     t.queue_cpu = c.id;
     t.route = MUS_ROUTE_RESUMED;
-    c.queue.emplace(t.began_in_turn ? to_ns(t.order) : 0, &t);
+    c.queue.emplace(t.began_in_turn || takes_turns(t) ? to_ns(t.order) : 0, &t);
     return;
   }
   t.uses_up = !wakeup;
@@ -244,7 +244,7 @@ FakeKernel::FakeTask* FakeKernel::take(RunQueue& queue, const FakeCpu& c) {
   auto it = std::ranges::find_if(queue, [&](const auto& entry) { return may_run(*entry.second, c); });
   if (it == queue.end()) return nullptr;
   FakeTask* t = it->second;
-  if (t->route != MUS_ROUTE_RESUMED) t->order = time_from_ns(it->first);
+  if (t->route == MUS_ROUTE_DECIDED) t->order = time_from_ns(it->first);
   queue.erase(it);
   return t;
 }

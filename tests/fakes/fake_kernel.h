@@ -94,7 +94,7 @@ class FakeKernel final : public Machine, public KernelFacts {
     Duration next_slice{};  // decided ahead, while it runs; 0: not
     std::uint64_t next_order = 0;
     int next_target = -1;
-    Time order{};  // its place on the run queue that this run came from, or when it began
+    Time order{};  // its turn: its place on the run queue that this run came from, or when that began
     Duration total{}, unreported{}, work_left{};
     Duration granted{}, used{}, slice_left{};  // of this run
     Time wake_at{}, woke_at{}, slept_at{}, runnable_since{}, held_since{}, reported_at{};
@@ -168,6 +168,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
   void standing_enqueue(FakeTask& t, FakeCpu& c);
   [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
+  [[nodiscard]] static bool takes_turns(const FakeTask& t) { return t.standing.slice > Duration::zero() && !interrupts(t); }
   [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }
   [[nodiscard]] bool may_join(FakeTask& t, mus_standing_flag flag);
   [[nodiscard]] Time turn_order(const Standing& s) const;

@@ -6,6 +6,11 @@
 #include "fake_kernel.h"
 
 namespace mus::fakes {
+namespace {
+
+constexpr int kEarlySlices = 1;  // MUS_EARLY_SLICES in bpf/standing.bpf.h
+
+}  // namespace
 
 bool FakeKernel::standing_valid(const mus_decision& d) const {
   return !(d.standing_flags & ~static_cast<std::uint32_t>(MUS_STANDING_FLAGS)) &&
@@ -151,7 +156,8 @@ void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
 }
 
 void FakeKernel::join_in_turn(FakeTask& t, bool woke) {
-  Time order = turn_order(t.standing);
+  t.order = turn_order(t.standing);
+  Time order = woke ? t.order - kEarlySlices * spec_.slice : t.order;
   t.where = Where::kQueued;
   t.queue_cpu = std::has_single_bit(t.spec.allowed) ? t.cpu : -1;
   t.route = MUS_ROUTE_IN_TURN;

@@ -181,6 +181,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] static bool behind(const Entity& entity, Duration spare = {});
   void count_tasks(std::int32_t more);
   [[nodiscard]] Duration slice() const { return slice_now_; }
+  [[nodiscard]] Duration min_run(double part) const;
   [[nodiscard]] Duration next_slice(TaskEntity& entity) const;
   [[nodiscard]] Duration overdue_slice() const;
   [[nodiscard]] static TaskEntity* first_eligible(Group& group, std::size_t& looks);

@@ -13,6 +13,8 @@ constexpr double kLeastOfMinimum = 0.05;       // for a task that uses next to n
 constexpr double kMinimumFrom = 0.5;           // of what it is owed: who uses more grants all of the minimum run
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more interrupts nobody, where no turns are taken
 constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
+constexpr int kTurnMinimum = 4;                // where turns are taken a part of that does: it comes at the cost of the same few
+constexpr int kAlikeSlices = 2;                // where nobody that wakes waits for a slice, they may be longer
 constexpr double kTurnRate = 0.95;             // of what it is owed: who uses all of it has nothing saved up
 constexpr double kSpareRate = 1.05;            // the same for who is owed nearly a CPU: by taking turns it empties no budget
 constexpr double kNearlyAll = 0.9;             // of what ran lately: the rest is not worth being exact about
@@ -83,6 +85,10 @@ Duration VtimePolicy::groups_lag(const TaskEntity& task) {
   return least;
 }
 
+Duration VtimePolicy::min_run(double part) const {
+  return std::chrono::duration_cast<Duration>(min_run_ * std::clamp(part, kLeastOfMinimum, 1.0));
+}
+
 bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, now) <= kMostUsed * owed_now(e); }
 
 // Where turns are taken, what is left of a budget that is refilled at the rate of its share puts it in its place, whatever it
@@ -98,15 +104,17 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   bool turns = alike || (alone && !tight_);
   double cpus = turns ? std::min(e.most, owed_lately(e)) : owed_now(e), used = usage(e, now) / cpus;
   StandingOrder order{.slice = std::min(kUrgentSlice, slice_),
-                      .min_run = std::chrono::duration_cast<Duration>(min_run_ * std::clamp(used / kMinimumFrom, kLeastOfMinimum, 1.0)),
+                      .min_run = min_run(used / kMinimumFrom),
                       .budget = slice_,
                       .valid_for = kStandingValid,
                       .rate = cpus};
   order.in_turn = turns && cpus < kNearlyWhole;
   order.again = alike && cpus < 1 && lag_settled(e) > -kAgainSlices * slice_;  // the others may have run since they were heard of last
   if (order.in_turn || order.again) {
-    order.slice = slice() - slice() / kBeforeTick;
+    order.slice = (order.again && slice() == slice_ ? kAlikeSlices : 1) * slice() - slice() / kBeforeTick;
     order.rate = std::min(1.0, (order.in_turn ? kTurnRate : kSpareRate) * cpus);
+    order.min_run = min_run(used / kMinimumFrom * used / kMinimumFrom) / kTurnMinimum;
+    if (std::chrono::duration<double>(order.min_run) > order.rate * slice_) order.min_run = slice_;  // more than it is owed of a slice
     return order;
   }
   Duration behind = groups_lag(e);
