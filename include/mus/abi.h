@@ -145,7 +145,8 @@ enum mus_standing_flag {
  *
  * MUS_STANDING_IN_TURN: on the shared run queue instead (on its CPU's own if it may run on one alone; not at all if it may run on
  * some, or while userspace is stalled), whatever is left of its budget, with the order now - standing_slice_ns - budget / rate. When it
- * wakes, it interrupts a task that has run for standing_min_run_ns and whose order is later by more than that / rate.
+ * wakes, its place is earlier by a slice until it runs, and it interrupts a task that has run for standing_min_run_ns, is not expected to
+ * sleep at once, and whose order is later than that place by more than standing_min_run_ns / rate.
  */
 struct mus_decision {
 	__s32 pid;

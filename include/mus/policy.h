@@ -18,8 +18,8 @@ namespace mus {
 /// `slice`, interrupting a task that has had `min_run` and is not itself running by such an order; while
 /// `budget` lasts, which `rate` refills (1.0: one CPU's worth; 2.0 at most), and for no longer than `valid_for`.
 /// `in_turn`: it waits among those that are decided on, at a place by what is left of its budget: one that is refilled at the
-/// rate that it is owed says how far it is behind its share, or ahead. When it wakes, it interrupts a task that has had `min_run`
-/// and should have come after it by more than `min_run / rate`. An empty budget does not end such an order. `again`: it waits so
+/// rate that it is owed says how far it is behind its share, or ahead. When it wakes, its place is a slice earlier until it runs, and
+/// it interrupts a task that has had `min_run` and should have come after that by more than `min_run / rate`. An empty budget does not end such an order. `again`: it waits so
 /// also when it has used up a slice. Both only for tasks that may run on every CPU or on one; of the others, the policy is asked as
 /// if there were no order.
 struct StandingOrder {
