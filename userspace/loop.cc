@@ -13,7 +13,7 @@
 namespace mus {
 namespace {
 
-constexpr int kIdleWaitMs = 1000;    // nothing is held: only to publish
+constexpr int kIdleWaitMs = 1500;    // nothing is held: only to publish, and for a watchdog of 3 s or more
 constexpr int kHeldWaitMs = 10;      // tasks are held: look again, should a wakeup have been missed
 constexpr int kSoonWaitMs = 1;       // decisions are held back on purpose, or lost events are to be made up for
 constexpr Duration kPublishEvery = 250ms;

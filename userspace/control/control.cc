@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/control.h"
 
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "exit_code.h"
+#include "kernel/succession.h"
 
 namespace mus {
 namespace {
@@ -21,6 +23,8 @@ using std::chrono::milliseconds;
 
 constexpr auto kLookEvery =
     milliseconds(500);  // the fallback order follows the policy's shares; the kernel may have ended it
+constexpr auto kIdleLookEvery = milliseconds(2000);  // hardly anybody waits for a CPU
+constexpr auto kIdleAWait = milliseconds(10);        // of those that wait, one in this time at most
 constexpr auto kLateDoor = std::chrono::seconds(15);
 
 std::optional<CgroupFs> open_cgroupfs(DaemonFacts& facts) {
@@ -133,11 +137,17 @@ Control::End Control::run(int signals, ServiceManager& manager) {
   auto every = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.stats_sec));
   print_at_ = options_.stats_sec > 0 ? now + every : Clock::time_point::max();
   while (!port_.ended()) {
-    wait(signals, now, std::min(kLookEvery, manager.interval()));
-    if (polled_.front().revents) return End::kSignal;
+    wait(signals, now, std::min(look_every_, manager.interval()));
+    if (polled_.front().revents) {
+      if (!asked_to_look_soon(signals)) return End::kSignal;
+      look_every_ = kLookEvery;
+      now = Clock::now();
+      continue;
+    }
     if (kernel_.pinned() && std::atomic_ref(kernel_.shared().daemon.replaced_by).load()) return End::kReplaced;
     Moment moment = Moment::now();
     now = moment.steady;
+    choose_interval(now);
     manager.alive(std::atomic_ref(kernel_.shared().daemon.looks).load(std::memory_order_relaxed), now);
     share_promises();
     commands_.replies(moment);
@@ -150,6 +160,21 @@ Control::End Control::run(int signals, ServiceManager& manager) {
     print_at_ = std::max(print_at_ + every, now);
   }
   return End::kEnded;
+}
+
+// Those that kLookEvery is for matter only where CPUs are contended, and each look wakes an idle machine.
+void Control::choose_interval(Clock::time_point now) {
+  std::uint64_t contended = contended_runs(port_.totals().counters);
+  auto spent = now - contended_at_;
+  if (spent < kLookEvery) return;
+  look_every_ = (contended - contended_) * kIdleAWait > spent ? kLookEvery : kIdleLookEvery;
+  contended_ = contended;
+  contended_at_ = now;
+}
+
+bool Control::asked_to_look_soon(int signals) {
+  signalfd_siginfo signal;
+  return ::read(signals, &signal, sizeof(signal)) == sizeof(signal) && signal.ssi_signo == Succession::kLookSoon;
 }
 
 void Control::wait(int signals, Clock::time_point now, milliseconds at_most) {

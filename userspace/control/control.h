@@ -58,6 +58,9 @@ class Control {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void choose_interval(Clock::time_point now);
+  /// Takes one signal. False: it is one that ends the daemon.
+  [[nodiscard]] static bool asked_to_look_soon(int signals);
   void wait(int signals, Clock::time_point now, std::chrono::milliseconds at_most);
   void share_promises();
   void print_line(Clock::time_point now);
@@ -77,6 +80,9 @@ class Control {
   Commands commands_;
   ScxStats scx_stats_;
   std::vector<pollfd> polled_;
+  std::chrono::milliseconds look_every_{500};
+  std::uint64_t contended_ = 0;  // runs, when the interval was chosen
+  Clock::time_point contended_at_{};
   Time shared_at_{};  // the snapshot whose promises the kernel half has
   Totals printed_{};
   Clock::time_point printed_at_{}, print_at_{};

@@ -51,12 +51,13 @@ Result<void> lock_memory() {
   return {};
 }
 
-/// SIGINT and SIGTERM arrive here, and nowhere else: blocked before any thread begins.
+/// These arrive here, and nowhere else: blocked before any thread begins.
 Fd block_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGINT);
   ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, Succession::kLookSoon);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }

@@ -25,8 +25,10 @@ class ServiceManager {
   void stopping(const std::string& status);
   /// Says that the daemon is alive when it is time to, and `progress` has risen since the last time.
   void alive(std::uint64_t progress, Clock::time_point now);
-  /// How long alive() may be put off.
-  [[nodiscard]] std::chrono::milliseconds interval() const { return interval_; }
+  /// How long alive() may be put off; for ever where nobody is told.
+  [[nodiscard]] std::chrono::milliseconds interval() const {
+    return socket_ ? interval_ : std::chrono::milliseconds::max();
+  }
 
  private:
   void send(const std::string& text) const;

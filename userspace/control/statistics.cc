@@ -67,6 +67,14 @@ Totals read_totals(const mus_shared& shared) {
   return best;
 }
 
+std::uint64_t contended_runs(const mus_counters& counters) {
+  std::uint64_t runs = 0;
+  for (mus_route route : {MUS_ROUTE_DECIDED, MUS_ROUTE_STANDING, MUS_ROUTE_IN_TURN, MUS_ROUTE_RESUMED, MUS_ROUTE_HELD,
+                          MUS_ROUTE_FALLBACK})
+    runs += counters.runs[route];
+  return runs;
+}
+
 nlohmann::ordered_json runs_json(const mus_counters& counters) {
   nlohmann::ordered_json runs;
   for (std::size_t i = 1; i < MUS_ROUTES; ++i) runs[kRoutes[i]] = counters.runs[i];

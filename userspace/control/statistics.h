@@ -34,6 +34,9 @@ struct Totals {
 /// Threads: any.
 [[nodiscard]] Totals read_totals(const mus_shared& shared);
 
+/// Runs that found no idle CPU, whoever decided them.
+[[nodiscard]] std::uint64_t contended_runs(const mus_counters& counters);
+
 /// Counters by name, as --stats-json and `status` give them.
 [[nodiscard]] nlohmann::ordered_json runs_json(const mus_counters& counters);
 [[nodiscard]] nlohmann::ordered_json refused_json(const mus_counters& counters);

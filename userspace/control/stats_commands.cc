@@ -9,7 +9,7 @@
 namespace mus {
 namespace {
 
-constexpr auto kSampleEvery = std::chrono::milliseconds(500);
+constexpr auto kSampleEvery = std::chrono::milliseconds(500);  // nobody is woken for that
 constexpr auto kFresh = std::chrono::milliseconds(50);  // younger figures are given again
 constexpr std::size_t kSamples = 4;
 
@@ -172,7 +172,7 @@ void StatsCommands::tick(Time now) {
 }
 
 StatsCommands::Time StatsCommands::due() const {
-  Time next = history_.empty() ? Time{} : history_.back().at + kSampleEvery;
+  Time next = history_.empty() ? Time{} : Time::max();
   for (const auto& [interval, channel] : channels_)
     next = std::min(next, channel.next);
   return next;

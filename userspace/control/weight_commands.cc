@@ -10,7 +10,7 @@
 namespace mus {
 namespace {
 
-constexpr auto kLookForGoneEvery = std::chrono::milliseconds(500);
+constexpr auto kLookForGoneEvery = std::chrono::milliseconds(500);  // nobody is woken for that
 constexpr std::size_t kLookAtOnce = 32;
 
 double seconds_left(const SetWeight& entry, Moment now) {
@@ -200,7 +200,6 @@ std::optional<std::chrono::steady_clock::time_point> WeightCommands::due(Moment 
   };
   before(store_.save_due());
   if (!to_unset_.empty()) before(now.steady + std::chrono::milliseconds(10));
-  if (!store_.all().empty()) before(looked_ + kLookForGoneEvery);
   return next;
 }
 

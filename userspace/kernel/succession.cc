@@ -2,9 +2,11 @@
 #include "kernel/succession.h"
 
 #include <bpf/bpf.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <thread>
 #include <utility>
 
@@ -15,7 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kHandoverPatience = std::chrono::seconds(5);  // the other looks twice a second
+constexpr auto kHandoverPatience = std::chrono::seconds(5);  // the other looks once in 2 s, should it not be told
 constexpr auto kSuccessorPatience = std::chrono::seconds(3);
 
 }  // namespace
@@ -107,9 +109,12 @@ Result<std::string> Succession::take_over(const std::function<void(const mus_eve
 
 Result<void> Succession::await_handover() {
   std::atomic_ref asked(kernel_->shared().daemon.replaced_by);
-  asked.store(kernel_->tgid());
-  if (pins_->lock_within(kHandoverPatience)) return {};
   std::int32_t own = kernel_->tgid();
+  asked.store(own);
+  // The kernel half knows the other by the name it has in the root PID namespace, which may be another one's in ours.
+  std::int32_t other = std::atomic_ref(kernel_->shared().daemon_tgid).load();
+  if (own == ::getpid() && other > 0) ::kill(other, kLookSoon);
+  if (pins_->lock_within(kHandoverPatience)) return {};
   asked.compare_exchange_strong(own, 0);  // should it hand over at this very moment, it takes the kernel half back
   return fail("mus-userland (" + other_ + ") has not handed over within " + std::to_string(kHandoverPatience.count()) + " s",
               "it may be stopped or hang: end it with kill -9 and start mus-userland again; tasks are scheduled meanwhile",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +33,10 @@ class Succession {
     bool pin = true;      ///< it shall outlive this daemon
     bool replace = false; ///< take over from the daemon that runs, if one does
   };
+
+  /// The signal that tells a daemon to look soon whether another one wants to take over; not at once, since that one has
+  /// to wait for it by then. Ignored where it is not expected.
+  static constexpr int kLookSoon = SIGURG;
 
   /// Looks who is there. Early, since on a busy machine that nobody decides for a daemon that has been found out to be
   /// the next one prepares itself much faster.

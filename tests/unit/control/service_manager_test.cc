@@ -88,6 +88,7 @@ TEST_F(ServiceManagerTest, WithoutAnIntervalItIsOnceASecond) {
 
 TEST_F(ServiceManagerTest, NobodyToTellIsNoTrouble) {
   ::unsetenv("NOTIFY_SOCKET");
+  EXPECT_EQ(ServiceManager().interval(), std::chrono::milliseconds::max()) << "and no reason to wake";
   ServiceManager().ready("");
   for (const char* path : {"", "relative", "/nonexistent/socket"}) {
     ::setenv("NOTIFY_SOCKET", path, 1);
