@@ -24,7 +24,7 @@ def document(report, options, skipped):
         entry["version"] = options.versions.get(entry["scheduler"], entry["version"])
     return {
         "kernel": report.kernel, "cpus": report.cpus or options.cpus, "rounds": options.rounds, "results": results,
-        "virtual_time": options.virtual_time, "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "virtual_time": options.virtual_time, "topology": options.topology, "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine(), "command": options.command_line, "skipped": skipped, "cdfs": cdfs(report),
         "userland": [entry for entry in figures.userland(report) if entry["scheduler"] == "mus"],
         "trouble": report.trouble, "failed": [f"round {run.round} {run.benchmark} {run.scheduler}" for run in report.runs if run.status],
@@ -111,10 +111,11 @@ def userland_lines(found):
 
 def title(found):
     time = ", instruction-counted time" if found["virtual_time"] else ""
+    topology = f" ({found['topology']})" if found.get("topology") else ""
     def count(kind):
         return f"{found[kind]} {kind if found[kind] != 1 else kind[:-1]}"
 
-    return f"kernel {found['kernel']}, {count('cpus').replace('cpu', 'CPU')}, {count('rounds')} in one boot{time}"
+    return f"kernel {found['kernel']}, {count('cpus').replace('cpu', 'CPU')}{topology}, {count('rounds')} in one boot{time}"
 
 
 def warnings(found):

@@ -117,7 +117,7 @@ def report(*runs):
 
 
 def measured(*runs, skipped=None):
-    options = SimpleNamespace(cpus=2, rounds=1, virtual_time=True, command_line="bench/run --rounds 1",
+    options = SimpleNamespace(cpus=2, rounds=1, virtual_time=True, topology="sockets=2", command_line="bench/run --rounds 1",
                               versions={"scx_simple": "Linux 7.2"})
     return document.document(report(*runs), options, skipped or {})
 
@@ -198,6 +198,7 @@ class DocumentTest(unittest.TestCase):
             self.assertLessEqual({"scheduler", "version", "benchmark", "metric", "unit", "values", "median", "ratio_to_eevdf"}, set(result))
         self.assertEqual(entry(found, "mus", "pipe", "time")["version"], "mus-userland 0.1.0")
         self.assertEqual(entry(found, "scx_simple", "pipe", "time")["version"], "Linux 7.2")
+        self.assertIn("2 CPUs (sockets=2), 1 round", document.title(found))
 
     def test_a_failed_run_gives_no_figure(self):
         found = measured(frames("eevdf", "pipe", PIPE.format(us=100)), frames("mus", "pipe", PIPE.format(us=1), status=1))

@@ -36,7 +36,7 @@ def program(name):
 def vm_command(options):
     """tools/vm/run with the guest's half of the benchmark and its settings.
 
-    Of `options`: rounds, benchmarks, commands (scheduler: its words), seconds, virtual_time, kernel, cpus, build_dir, programs.
+    Of `options`: rounds, benchmarks, commands (scheduler: its words), seconds, virtual_time, kernel, cpus, topology, build_dir, programs.
     """
     settings = {
         "ROUNDS": options.rounds,
@@ -59,6 +59,8 @@ def vm_command(options):
         command += ["--add", path]
     if options.virtual_time:
         command.append("--virtual-time")
+    if options.topology:
+        command += ["--topology", options.topology]
     if options.build_dir:
         command += ["--build-dir", options.build_dir]
     assignments = [f"{key}={value}" for key, value in settings.items()]
