@@ -44,6 +44,13 @@ static __always_inline void report_in_turn(struct task_struct *p, struct task_ct
 		wake_userspace(now);
 }
 
+/* @t goes on, though nobody has decided so: userspace is told of what it has used, now and then. */
+static __always_inline void report_use(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) && t->unreported_ns >= shared.report_ns)
+		post_task_event(MUS_EVENT_REPORT, MUS_EVENT_STANDING, p, t, p->cpus_ptr, 0, now);
+}
+
 /* @t begins a slice: userspace hears of it, if it should. */
 static __always_inline void tell_begin(struct task_struct *p, struct task_ctx *t, bool worth, u64 now)
 {

@@ -19,7 +19,8 @@ static __always_inline bool starved(s32 cpu)
 
 /* Someone should take what was queued: an idle CPU, one that had nothing decided to run, or, if it is urgent, one
  * that can be interrupted. */
-static __always_inline void kick_for(struct task_struct *p, struct mus_shard *shard, const struct mus_decision *d)
+static __always_inline void kick_for(struct task_struct *p, u64 cgroup_id, struct mus_shard *shard,
+				     const struct mus_decision *d)
 {
 	u64 idle = SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE), preempt = SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT);
 	s32 cpu = d->target;
@@ -46,7 +47,7 @@ static __always_inline void kick_for(struct task_struct *p, struct mus_shard *sh
 		return;
 	now = now_ns();
 	if (cpu < 0)
-		cpu = standing_cpu(p, d->standing_min_run_ns, scx_bpf_task_cpu(p), now);
+		cpu = standing_cpu(p, cgroup_id, d->standing_min_run_ns, scx_bpf_task_cpu(p), now);
 	if (interruptible(cpu_slot(cpu), d->standing_min_run_ns, now)) {
 		cpu_slot(cpu)->running_since_ns = 0;
 		scx_bpf_kick_cpu(cpu, preempt);
@@ -86,7 +87,7 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 	struct bpf_iter_scx_dsq it;
 	u32 shard = place_shard(from), refusal = MUS_REFUSED_STALE;
 	place_t queued = place(MUS_STATE_QUEUED, shard, d->target) | MUS_PLACE_BY_COMMIT;
-	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, shard) : queue_id(MUS_QUEUE_CPU, d->target);
+	u64 to = d->target < 0 ? queue_id(MUS_QUEUE_SHARED, shard) : queue_id(MUS_QUEUE_CPU, d->target), cgroup_id = t->cgroup_id;
 
 	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_HELD, shard), 0) && t->generation == d->generation &&
 	    move(t, from, queued)) {
@@ -98,7 +99,7 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 	bpf_iter_scx_dsq_destroy(&it);
 	if (refusal == MUS_REFUSED_NONE) {
 		note_decision();
-		kick_for(p, shard_slot(shard), d);
+		kick_for(p, cgroup_id, shard_slot(shard), d);
 	} else if (refusal == MUS_REFUSED_NOT_YET) { /* for a moment it did not look held: who looked then looks again */
 		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
 	}

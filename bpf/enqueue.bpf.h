@@ -99,7 +99,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	if (is_daemon(p))
 		cpu = daemon_cpu(p, cpu);
 	else if (cpu_taken(cpu) || (interrupts(t) && standing_holds(t, now)))
-		cpu = standing_cpu(p, t->standing.min_run_ns, cpu, now);
+		cpu = standing_cpu(p, t->cgroup_id, t->standing.min_run_ns, cpu, now);
 	return cpu;
 }
 
@@ -232,6 +232,16 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
 		learn_cgroups((u64)BPF_CORE_READ(p, cgroups, dfl_cgrp)); /* a number: it is read by probing */
 }
 
+/*
+ * Whether @p, which has used up a slice, waits as if it had woken up: behind who was taken from the run queues for this CPU, until that
+ * has had its minimum run. Not behind another that waits here by standing order: nothing was taken from them then.
+ */
+static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, u64 now)
+{
+	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && !cpu_slot(scx_bpf_task_cpu(p))->local_count &&
+	       may_join(p, t, MUS_STANDING_RETURNS, now);
+}
+
 /* ops.enqueue: a task that did not take an idle CPU, or whose slice ended. */
 static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 {
@@ -287,7 +297,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		}
 		/* One at a time: many that wake each other would run in turns of one message each. */
 		if (interrupts(t) && !taken && !waits_locally(cpu) && has_turn(cpu_slot(cpu), now) && standing_holds(t, now)) {
-			standing_enqueue(p, t, enq_flags, now);
+			standing_enqueue(p, t, t->standing.min_run_ns, enq_flags, now);
 			return;
 		}
 		if (had)
@@ -303,6 +313,11 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		if (!known_ahead(t) && may_join(p, t, MUS_STANDING_AGAIN, now)) {
 			forget_ahead(t);
 			join_in_turn(p, t, false, enq_flags, now);
+			return;
+		}
+		if (may_return(p, t, now)) {
+			report_use(p, t, now);
+			standing_enqueue(p, t, return_min_run(&t->standing), enq_flags, now);
 			return;
 		}
 	}

@@ -53,6 +53,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->taken = 0;
 	slot->route = t->route;
 	slot->running_pid = p->pid;
+	slot->cgroup_id = t->cgroup_id;
 	slot->running_since_ns = now;
 	slot->order = t->order;
 	slot->woke_ns = 0;
@@ -159,8 +160,7 @@ static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, s
 				    u64 now)
 {
 	renew_slice(p, t, slot, slice_ns, now);
-	if (t->flags & MUS_TASK_KNOWN && wanted(MUS_EVENT_REPORT) && t->unreported_ns >= shared.report_ns)
-		post_task_event(MUS_EVENT_REPORT, MUS_EVENT_STANDING, p, t, p->cpus_ptr, 0, now);
+	report_use(p, t, now);
 }
 
 /* The task is no longer runnable, or is taken off its queue while something about it changes. */

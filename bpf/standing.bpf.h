@@ -110,29 +110,39 @@ static __always_inline bool interruptible(const struct mus_cpu *slot, u64 min_ru
 	       (s64)(now - slot->running_since_ns) >= (s64)min_run_ns;
 }
 
-/* The CPU for a waking task with a standing order: its own if that can be interrupted, else another such. */
-static __always_inline s32 standing_cpu(struct task_struct *p, u64 min_run_ns, s32 prev, u64 now)
+/* How well a task of @cgroup_id that wakes is placed on @slot, where it would interrupt what runs: the less the better. */
+static __always_inline u32 standing_rank(const struct mus_cpu *slot, u64 cgroup_id, u64 min_run_ns, u64 now)
 {
-	u32 n = shared.cpu_count, i;
-	s32 cpu = prev, calm = -1;
+	if (slot->taken || urgent(slot->route) || slot->local_count)
+		return 4;
+	return (slot->cgroup_id == cgroup_id ? 2 : 0) + !interruptible(slot, min_run_ns, now);
+}
 
-	if (interruptible(cpu_slot(prev), min_run_ns, now))
-		return prev;
+/*
+ * The CPU for waking @p, of @cgroup_id, by its standing order. Best one where another cgroup's task can be interrupted, or soon will
+ * have run long enough: its own cgroup gains nothing by what it takes from itself. Of equals, its own last CPU.
+ */
+static __always_inline s32 standing_cpu(struct task_struct *p, u64 cgroup_id, u64 min_run_ns, s32 prev, u64 now)
+{
+	u32 n = shared.cpu_count, i, least = standing_rank(cpu_slot(prev), cgroup_id, min_run_ns, now);
+	s32 best = prev;
+
 	bpf_for(i, 1, n < 16 ? n : 16) {
-		struct mus_cpu *slot;
+		s32 cpu = (prev + i) % n;
+		struct mus_cpu *slot = cpu_slot(cpu);
+		u32 rank;
 
-		cpu = (prev + i) % n;
-		slot = cpu_slot(cpu);
-		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard ||
-		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		if (!least)
+			break;
+		if (!slot->online || slot->shard != cpu_slot(prev)->shard || !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			continue;
-		if (interruptible(slot, min_run_ns, now))
-			return cpu;
-		if (calm < 0 && !urgent(slot->route))
-			calm = cpu;
+		rank = standing_rank(slot, cgroup_id, min_run_ns, now);
+		if (rank < least) {
+			least = rank;
+			best = cpu;
+		}
 	}
-	/* None has run long enough: prefer one that soon will have to one that may not be interrupted. */
-	return (urgent(cpu_slot(prev)->route) || cpu_slot(prev)->taken) && calm >= 0 ? calm : prev;
+	return best;
 }
 
 /* The order of the first task on @queue; the largest there is when it is empty. */
@@ -307,12 +317,21 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 	return 0;
 }
 
-/* Obeys the standing order of waking @p: onto its CPU at once, interrupting what has had its minimum. */
-static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 enq_flags, u64 now)
+/* What @s leaves to others after a slice of its own, so that it has no more than its rate: something, whatever it says. */
+static __always_inline u64 return_min_run(const struct standing_order *s)
+{
+	u64 others = s->rate && s->rate < MUS_STANDING_RATE_ONE ? s->slice_ns * (MUS_STANDING_RATE_ONE - s->rate) / s->rate : 0;
+
+	if (others < MUS_SLICE_MIN_NS)
+		others = MUS_SLICE_MIN_NS;
+	return others > s->min_run_ns ? others : s->min_run_ns;
+}
+
+/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. */
+static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 min_run, u64 enq_flags, u64 now)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
-	u64 min_run = t->standing.min_run_ns;
 
 	if (interruptible(slot, min_run, now)) {
 		enq_flags |= SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT);
@@ -335,7 +354,7 @@ static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
 	return since && now - since > shared.stall_ns;
 }
 
-/* Whether the standing order of @t lets it join the shared run queue now, by @flag. While userspace is stalled, weights count. */
+/* Whether the standing order of @t lets it wait beside those that are decided on now, by @flag. While userspace is stalled, weights count. */
 static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
 {
 	return t->standing.flags & flag && (p->nr_cpus_allowed == 1 || (u64)p->nr_cpus_allowed >= shared.online_count) && !userspace_stalled(now) &&

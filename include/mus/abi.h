@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 6u
+#define MUS_ABI_VERSION 7u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -128,7 +128,8 @@ enum mus_decision_flag {
 enum mus_standing_flag {
 	MUS_STANDING_IN_TURN = 1 << 0, /* it joins the shared run queue, at a place by what is left of its budget */
 	MUS_STANDING_AGAIN = 1 << 1,   /* so it does when it has used up a slice */
-	MUS_STANDING_FLAGS = 3,
+	MUS_STANDING_RETURNS = 1 << 2, /* without IN_TURN: when it has used up a slice it waits as if it had woken up */
+	MUS_STANDING_FLAGS = 7,
 };
 
 #define MUS_TARGET_ANY (-1) /* the shard's shared run queue: the first CPU that may run it takes it */
@@ -140,8 +141,11 @@ enum mus_standing_flag {
  * The standing order says what the kernel half does at the next wakeups of the task, without asking:
  * put it on a CPU at once for standing_slice_ns, interrupting a task that is not itself running by
  * standing order and has run for standing_min_run_ns. As long as its budget is not empty, and until standing_valid_ns
- * have passed. The budget is a token bucket that outlives the order: every run of the task drains it (down to minus
+ * have passed. Of several CPUs, one where another cgroup's task runs is taken first. The budget is a token bucket that outlives the order: every run of the task drains it (down to minus
  * standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
+ *
+ * MUS_STANDING_RETURNS: also when it has used up a slice, unless userspace is stalled or another waits for its CPU by standing order. Who runs
+ * meanwhile has standing_slice_ns * (1 / rate - 1) before it is interrupted, if that is more than standing_min_run_ns.
  *
  * MUS_STANDING_IN_TURN: on the shared run queue instead (on its CPU's own if it may run on one alone; not at all if it may run on
  * some, or while userspace is stalled), whatever is left of its budget, with the order now - standing_slice_ns - budget / rate. When it
@@ -229,7 +233,8 @@ struct mus_cpu {
 	__u64 turn_waits;       /* not 0: min_run_ns is that of a task on the shared run queue, which comes first by more than this if it is there yet */
 	__u64 idle_wait_ns;     /* how long those who woke up and found it idle have waited for it, on average */
 	__u64 sleeps_by_ns;     /* when what runs there sleeps, if it computes for as long as last time; 0: it has computed for longer, or nothing is known */
-	__u64 reserved[4];
+	__u64 cgroup_id;        /* of the task that runs there, or ran last */
+	__u64 reserved[3];
 };
 
 /* One for each last-level cache. Writer: kernel half. */

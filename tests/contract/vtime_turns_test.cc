@@ -159,6 +159,63 @@ TEST_F(Clique, EndsWhileUserspaceIsStalled) {
   EXPECT_EQ(pass(1s).in_turn, 0u) << "by weight, in the held queue";
 }
 
+/// Those of weight 200, once it has decided on them, wake by standing order and go on whenever a slice ends; the others it may forget.
+class ReturnsPolicy final : public fakes::FakePolicy {
+ public:
+  bool forgets = false;
+  ReturnsPolicy() { standing = {.slice = 4ms, .budget = 1s, .valid_for = 60s, .rate = 2, .returns = true}; }
+  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
+    return !forgets && FakePolicy::decide(room, decision, now);
+  }
+  [[nodiscard]] StandingOrder standing_order(Task& task, Time now) override {
+    return task.weight.value == 200 ? FakePolicy::standing_order(task, now) : StandingOrder{};
+  }
+};
+
+class Returns : public Turns {
+ protected:
+  Returns() : Turns(std::make_unique<ReturnsPolicy>()) {}
+  ReturnsPolicy& orders() { return static_cast<ReturnsPolicy&>(*policy); }
+  std::vector<int> favoured(int n, Duration work) {
+    std::vector<int> pids;
+    while (n--) pids.push_back(kernel.spawn({.cgroup = 2, .work = work, .sleep = 1ms, .weight = 200}));
+    return pids;
+  }
+};
+
+TEST_F(Returns, LeaveToOthersWhatTheRateSays) {
+  orders().standing.rate = 0.75;
+  orders().spoil = [](Decision& d) { d.slice = 4ms; };
+  auto pids = favoured(2, 100ms);
+  spinners(4, 3);
+  pass(1s);
+  Passed passed = pass(4s, pids);
+  EXPECT_GT(passed.standing, 1000u) << "slices of 4 ms";
+  EXPECT_THAT(passed.cpus, testing::Each(testing::DoubleNear(0.75, 0.02)));
+}
+
+TEST_F(Returns, DoNotKeepOutWhoIsHeld) {
+  favoured(4, 2s);
+  pass(6s);
+  EXPECT_GT(pass(1s).standing, 100u);
+  orders().forgets = true;
+  int forgotten = kernel.spawn({.cgroup = 2});
+  pass(3s);
+  EXPECT_LT(kernel.longest_wait(forgotten), 300ms) << "the rescue bound is 2 s";
+  EXPECT_GT(kernel.run_time(forgotten), 100ms);
+}
+
+TEST_F(Returns, EndWhileUserspaceIsStalled) {
+  favoured(4, 2s);
+  pass(6s);
+  EXPECT_GT(pass(1s).standing, 100u);
+  kernel.spawn({.cgroup = 2});  // somebody has to ask
+  kernel.set_userspace(false);
+  kernel.want_resync();
+  pass(300ms);
+  EXPECT_LE(pass(1s).standing, 4u) << "by weight, in the held queue, but for who wakes";
+}
+
 /// Who has used up a slice goes on unasked while its budget, a slice, is not empty.
 class Budget : public Turns {
  protected:

@@ -177,7 +177,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     return;
   }
   if (wakeup && interrupts(t) && has_turn(c) && standing_holds(t)) {
-    standing_enqueue(t, c);
+    standing_enqueue(t, t.standing.min_run, c);
     return;
   }
   if (preempted && t.granted >= kResumeMin) {  // goes on later with what is left
@@ -188,6 +188,11 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     return;
   }
   t.uses_up = !wakeup;
+  if (preempted && !t.ahead && interrupts(t) && c.local.empty() && may_join(t, MUS_STANDING_RETURNS)) {
+    report_use(t);
+    standing_enqueue(t, return_min_run(t.standing), c);
+    return;
+  }
   if (preempted && !t.ahead && may_join(t, MUS_STANDING_AGAIN)) {
     join_in_turn(t, false);
     return;
@@ -404,6 +409,10 @@ void FakeKernel::renew_slice(FakeCpu& c, FakeTask& t, Duration slice) {
 
 void FakeKernel::goes_on(FakeCpu& c, FakeTask& t, Duration slice) {
   renew_slice(c, t, slice);
+  report_use(t);
+}
+
+void FakeKernel::report_use(FakeTask& t) {
   if (t.known && wanted(MUS_EVENT_REPORT) && t.unreported >= spec_.report)
     post_task(MUS_EVENT_REPORT, MUS_EVENT_STANDING, t);
 }

@@ -135,6 +135,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   void start(FakeCpu& c, FakeTask& t);
   void account(FakeTask& t);
   void renew_slice(FakeCpu& c, FakeTask& t, Duration slice);
+  void report_use(FakeTask& t);
   void goes_on(FakeCpu& c, FakeTask& t, Duration slice);
   void announce_ahead(FakeTask& t, bool worth);
   void report_in_turn(FakeTask& t);
@@ -157,6 +158,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   void standing_drain(Standing& s, Duration used) const;
   [[nodiscard]] bool standing_valid(const mus_decision& d) const;
   void standing_set(FakeTask& t, const mus_decision& d);
+  [[nodiscard]] unsigned standing_rank(const FakeTask& t, const FakeCpu& c, Duration min_run) const;
   [[nodiscard]] FakeCpu& standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev);
   [[nodiscard]] bool waits_elsewhere(const FakeCpu& c) const { return !c.queue.empty() || !shared_.empty() || !held_.empty(); }
   [[nodiscard]] bool has_turn(const FakeCpu& c) const {
@@ -166,7 +168,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
-  void standing_enqueue(FakeTask& t, FakeCpu& c);
+  [[nodiscard]] static Duration return_min_run(const Standing& s);
+  void standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c);
   [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
   [[nodiscard]] static bool takes_turns(const FakeTask& t) { return t.standing.slice > Duration::zero() && !interrupts(t); }
   [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }

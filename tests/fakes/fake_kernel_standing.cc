@@ -66,16 +66,18 @@ bool FakeKernel::interruptible(const FakeCpu& c, Duration min_run) const {
   return c.running && !urgent(c) && c.since != Time{} && now_ - c.since >= min_run;
 }
 
+unsigned FakeKernel::standing_rank(const FakeTask& t, const FakeCpu& c, Duration min_run) const {
+  if (urgent(c) || !c.local.empty()) return 4;
+  return (c.running && c.running->spec.cgroup == t.spec.cgroup ? 2 : 0) + !interruptible(c, min_run);
+}
+
 FakeKernel::FakeCpu& FakeKernel::standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev) {
-  if (interruptible(prev, min_run)) return prev;
-  FakeCpu* calm = nullptr;
+  FakeCpu* best = &prev;
   for (std::size_t i = 1; i < std::min<std::size_t>(cpus_.size(), 16); ++i) {
     FakeCpu& c = cpus_[(static_cast<std::size_t>(prev.id) + i) % cpus_.size()];
-    if (!c.online || !may_run(t, c)) continue;
-    if (interruptible(c, min_run)) return c;
-    if (!calm && !urgent(c)) calm = &c;
+    if (c.online && may_run(t, c) && standing_rank(t, c, min_run) < standing_rank(t, *best, min_run)) best = &c;
   }
-  return urgent(prev) && calm ? *calm : prev;
+  return *best;
 }
 
 void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
@@ -94,8 +96,12 @@ void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
   if (c.running && !urgent(c) && c.preempt_at == Time{}) c.preempt_at = now_ + delay;
 }
 
-void FakeKernel::standing_enqueue(FakeTask& t, FakeCpu& c) {
-  Duration min_run = t.standing.min_run;
+Duration FakeKernel::return_min_run(const Standing& s) {
+  Duration others = s.rate && s.rate < MUS_STANDING_RATE_ONE ? s.slice * (MUS_STANDING_RATE_ONE - s.rate) / s.rate : Duration::zero();
+  return std::max({others, s.min_run, Duration{MUS_SLICE_MIN_NS}});
+}
+
+void FakeKernel::standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c) {
   bool now = interruptible(c, min_run);
   if (!now) {
     c.min_run = min_run;

@@ -27,6 +27,7 @@ void PolicyDriver::fill_standing(mus_decision& record, Task& task) {
   constexpr Duration kMax{MUS_SLICE_MAX_NS};
   record.standing_slice_ns = to_ns(std::clamp(s.slice, Duration{MUS_SLICE_MIN_NS}, kMax));
   if (s.in_turn) record.standing_flags |= MUS_STANDING_IN_TURN;
+  if (s.returns) record.standing_flags |= MUS_STANDING_RETURNS;
   if (s.again) record.standing_flags |= MUS_STANDING_AGAIN;
   record.standing_min_run_ns = to_ns(std::clamp(s.min_run, Duration::zero(), kMax));
   record.standing_budget_ns = to_ns(std::clamp(s.budget, Duration::zero(), kMax));

@@ -14,6 +14,7 @@ constexpr double kMinimumFrom = 0.5;           // of what it is owed: who uses m
 constexpr double kMostUsed = 0.3;              // of what it is owed: who uses more interrupts nobody, where no turns are taken
 constexpr int kBeforeTick = 8;                 // where all take turns the tick ends a slice: a part less, or it takes one tick more
 constexpr int kTurnMinimum = 4;                // where turns are taken a part of that does: it comes at the cost of the same few
+constexpr double kReturnMinimum = 0.1;         // who is owed most of a CPU grants so much of the minimum run
 constexpr int kAlikeSlices = 2;                // where nobody that wakes waits for a slice, they may be longer
 constexpr double kTurnRate = 0.95;             // of what it is owed: who uses all of it has nothing saved up
 constexpr double kSpareRate = 1.05;            // the same for who is owed nearly a CPU: by taking turns it empties no budget
@@ -95,7 +96,8 @@ bool VtimePolicy::uses_little(TaskEntity& e, Time now) const { return usage(e, n
 // uses. Elsewhere whoever uses little of what it is owed (a sleeper that works briefly) may interrupt. Who interrupts does so the
 // sooner the less it uses: among many that live on waking each other, each using its share, it would only cost throughput.
 // A cgroup of many such has no more than its share by it; one that is behind, though its tasks wait little, gets its share by it
-// (all of them asleep at once for a moment, others have a slice each). Not where a task can not make up for what that takes from it.
+// (all of them asleep at once for a moment, others have a slice each). Who is owed most of a CPU interrupts almost at once, and waits so
+// at the end of its slice too. Neither where a task can not make up for what that takes from it.
 StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   if (task.policy.empty()) return {};
   auto& e = task.policy.get<TaskEntity>();
@@ -118,6 +120,11 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
     return order;
   }
   Duration behind = groups_lag(e);
+  order.returns = !tight_ && cpus >= kNearlyWhole;
+  if (order.returns) {  // what others have meanwhile is left to them by its rate
+    order.min_run = min_run(kReturnMinimum);
+    return behind + e.charged < -slice_ / 2 ? StandingOrder{} : order;
+  }
   bool catches_up = !tight_ && behind >= slice_;
   if (behind < -slice_ || (used > kMostUsed && cpus < kNearlyWhole && !catches_up)) return {};
   return order;

@@ -315,8 +315,12 @@ TEST_F(Deciding, AStandingOrderSaysHowItIsObeyed) {
   wait(2, 2);
   EXPECT_EQ(only_one().standing_flags, static_cast<unsigned>(MUS_STANDING_AGAIN));
   ring.clear();
-  policy.standing = {.slice = 0ns, .in_turn = true, .again = true};
+  policy.standing = {.slice = 1ms, .returns = true};
   wait(3, 3);
+  EXPECT_EQ(only_one().standing_flags, static_cast<unsigned>(MUS_STANDING_RETURNS));
+  ring.clear();
+  policy.standing = {.slice = 0ns, .in_turn = true, .again = true, .returns = true};
+  wait(4, 4);
   EXPECT_EQ(only_one().standing_flags, 0u) << "no order";
 }
 

@@ -106,6 +106,19 @@ class CliquePolicy final : public FaultyPolicy {
   }
 };
 
+/// Who has been decided on once goes on whenever its slice ends, and the others are forgotten.
+class ReturnsPolicy final : public FaultyPolicy {
+ public:
+  using FaultyPolicy::FaultyPolicy;
+  [[nodiscard]] std::string_view name() const override { return "returns"; }
+  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
+    return !wrong() && FaultyPolicy::decide(room, decision, now);
+  }
+  [[nodiscard]] StandingOrder standing_order(Task&, Time) override {
+    return {.slice = 10ms, .budget = 1s, .valid_for = 60s, .rate = 2, .returns = true};
+  }
+};
+
 template <typename P>
 std::unique_ptr<Policy> make(const PolicyConfig& config) {
   return std::make_unique<P>(config);
@@ -118,6 +131,7 @@ constexpr std::array kPolicies{
     PolicyEntry{"garbage", "decides nonsense", FaultyPolicy::kOptions, make<GarbagePolicy>},
     PolicyEntry{"generous", "lets whoever wakes go before the others, without end", FaultyPolicy::kOptions, make<GenerousPolicy>},
     PolicyEntry{"clique", "lets some take turns without end, and forgets the others", FaultyPolicy::kOptions, make<CliquePolicy>},
+    PolicyEntry{"returns", "lets some go on without end, and forgets the others", FaultyPolicy::kOptions, make<ReturnsPolicy>},
     PolicyEntry{"spins", "never returns", FaultyPolicy::kOptions, make<SpinsPolicy>},
 };
 
