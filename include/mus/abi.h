@@ -141,8 +141,9 @@ enum mus_standing_flag {
  * The standing order says what the kernel half does at the next wakeups of the task, without asking:
  * put it on a CPU at once for standing_slice_ns, interrupting a task that is not itself running by
  * standing order and has run for standing_min_run_ns. As long as its budget is not empty, and until standing_valid_ns
- * have passed. Of several CPUs, one where another cgroup's task runs is taken first. The budget is a token bucket that outlives the order: every run of the task drains it (down to minus
- * standing_budget_ns), and time refills it at standing_rate / 1024 ns a ns.
+ * have passed. Of several CPUs, one where another cgroup's task runs is taken first. The budget is a token bucket that
+ * outlives the order: every run of the task drains it (down to minus standing_budget_ns), and time refills it at
+ * standing_rate / 1024 ns a ns.
  *
  * MUS_STANDING_RETURNS: also when it has used up a slice, unless userspace is stalled or another waits for its CPU by standing order. Who runs
  * meanwhile has standing_slice_ns * (1 / rate - 1) before it is interrupted, if that is more than standing_min_run_ns.

@@ -19,10 +19,10 @@ namespace mus {
 /// `budget` lasts, which `rate` refills (1.0: one CPU's worth; 2.0 at most), and for no longer than `valid_for`.
 /// `in_turn`: it waits among those that are decided on, at a place by what is left of its budget: one that is refilled at the
 /// rate that it is owed says how far it is behind its share, or ahead. When it wakes, its place is a slice earlier until it runs, and
-/// it interrupts a task that has had `min_run` and should have come after that by more than `min_run / rate`. An empty budget does not end such an order. `again`: it waits so
-/// also when it has used up a slice. Both only for tasks that may run on every CPU or on one; of the others, the policy is asked as
-/// if there were no order. `returns`, without `in_turn`: when it has used up a slice, it waits as if it had woken up, and whoever runs
-/// meanwhile has what a rate below 1 leaves to others, or `min_run` if that is more.
+/// it interrupts a task that has had `min_run` and should have come after that by more than `min_run / rate`. An empty budget does not
+/// end such an order. `again`: it waits so also when it has used up a slice. Both only for tasks that may run on every CPU or on one; of
+/// the others, the policy is asked as if there were no order. `returns`, without `in_turn`: when it has used up a slice, it waits as if
+/// it had woken up, and whoever runs meanwhile has what a rate below 1 leaves to others, or `min_run` if that is more.
 struct StandingOrder {
   Duration slice{};  ///< zero: no order, and an earlier one is revoked
   Duration min_run{};

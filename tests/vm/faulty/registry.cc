@@ -93,27 +93,30 @@ class GenerousPolicy final : public FaultyPolicy {
   }
 };
 
-/// Who has been decided on once takes turns without end, and the others are forgotten.
-class CliquePolicy final : public FaultyPolicy {
+/// Who has not been decided on is forgotten.
+class ForgetsPolicy : public FaultyPolicy {
  public:
   using FaultyPolicy::FaultyPolicy;
-  [[nodiscard]] std::string_view name() const override { return "clique"; }
   [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
     return !wrong() && FaultyPolicy::decide(room, decision, now);
   }
+};
+
+/// Who has been decided on once takes turns without end.
+class CliquePolicy final : public ForgetsPolicy {
+ public:
+  using ForgetsPolicy::ForgetsPolicy;
+  [[nodiscard]] std::string_view name() const override { return "clique"; }
   [[nodiscard]] StandingOrder standing_order(Task&, Time) override {
     return {.slice = 10ms, .budget = 1s, .valid_for = 60s, .rate = 2, .in_turn = true, .again = true};
   }
 };
 
-/// Who has been decided on once goes on whenever its slice ends, and the others are forgotten.
-class ReturnsPolicy final : public FaultyPolicy {
+/// Who has been decided on once goes on whenever its slice ends.
+class ReturnsPolicy final : public ForgetsPolicy {
  public:
-  using FaultyPolicy::FaultyPolicy;
+  using ForgetsPolicy::ForgetsPolicy;
   [[nodiscard]] std::string_view name() const override { return "returns"; }
-  [[nodiscard]] bool decide(const Room& room, Decision& decision, Time now) override {
-    return !wrong() && FaultyPolicy::decide(room, decision, now);
-  }
   [[nodiscard]] StandingOrder standing_order(Task&, Time) override {
     return {.slice = 10ms, .budget = 1s, .valid_for = 60s, .rate = 2, .returns = true};
   }
