@@ -56,6 +56,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->cgroup_id = t->cgroup_id;
 	slot->running_since_ns = now;
 	slot->order = t->order;
+	slot->pinned = p->nr_cpus_allowed == 1;
 	slot->woke_ns = 0;
 	slot->handovers = t->handovers;
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */

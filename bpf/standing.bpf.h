@@ -404,6 +404,28 @@ static __always_inline void interrupt_for_turn(const struct task_struct *p, cons
 }
 
 /*
+ * Whether a task with the place @order should have come, by more than @margin, before one that runs on @cpu; or, if it may run nowhere
+ * else, before any of those that run in its shard: it is one of the first as many as there are CPUs, and who runs on @cpu could be elsewhere.
+ */
+static __always_inline bool is_due(u64 order, s32 cpu, bool pinned, u64 margin)
+{
+	u32 n = shared.cpu_count, i, shard = cpu_slot(cpu)->shard;
+
+	if (comes_before(order, cpu_slot(cpu), margin))
+		return true;
+	if (!pinned || cpu_slot(cpu)->pinned)
+		return false;
+	bpf_for(i, 1, n < 16 ? n : 16) {
+		struct mus_cpu *slot = cpu_slot((cpu + i) % n);
+
+		if (slot->online && !slot->taken && !slot->pinned && slot->shard == shard && slot->running_since_ns && !urgent(slot->route) &&
+		    comes_before(order, slot, margin))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Obeys a standing order in turn: @p waits on the shared run queue, where it comes before those that have had more of their share. If it
  * woke up, it comes a slice before its turn, until it runs: from then on it is its turn that counts. So it soon has a CPU, at the cost of
  * one who has had its CPU for a while since it woke up itself and waits for no longer than that slice.
@@ -419,7 +441,7 @@ static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx 
 	t->route = MUS_ROUTE_IN_TURN;
 	t->order = turn;
 	t->slice_ns = t->standing.slice_ns;
-	if (woke && interruptible(slot, t->standing.min_run_ns, now) && comes_before(order, slot, turn_margin(&t->standing)) &&
+	if (woke && interruptible(slot, t->standing.min_run_ns, now) && is_due(order, cpu, pinned, turn_margin(&t->standing)) &&
 	    first_in_turn(cpu, slot, order)) { /* by way of the queue it would come to the same, later */
 		slot->running_since_ns = 0;
 		count(preemptions);

@@ -104,6 +104,22 @@ TEST_F(Turns, WhoUsesLittleInterruptsThem) {
   EXPECT_LT(kernel.longest_wait(light), 20ms);
 }
 
+// Whoever runs on its only CPU could be elsewhere, where somebody runs who should have come after both.
+TEST(TurnsOnFourCpus, WhoIsPinnedInterruptsWhoIsNot) {
+  constexpr PolicyConfig kFour{.slice = 4ms, .online = 4};
+  VtimePolicy policy(kFour);
+  PolicyDriver driver(policy, kFour, {.horizon = 8ms}, {});
+  fakes::FakeKernel kernel(driver, {.cpus = 4});
+  for (int i = 0; i < 8; ++i) kernel.spawn({.cgroup = 1});
+  int light = kernel.spawn({.cgroup = 1, .work = 600us, .sleep = 1ms, .allowed = 1});
+  kernel.run_for(1s);
+  Duration before = kernel.run_time(light);
+  kernel.run_for(8s);
+  auto woke = (kernel.run_time(light) - before) / 600us;
+  EXPECT_LT((8s - woke * 1600us) / woke, 20us) << "that it waited, on average; 200 us if it came in turn";
+  EXPECT_THAT(kernel.violations(), testing::IsEmpty());
+}
+
 // Who wakes comes a slice before its turn: at the cost of one who has had its CPU for a while, and comes back by its turn.
 TEST_F(Turns, FewThatWakeInterruptEachOther) {
   std::vector<int> pids;

@@ -169,6 +169,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
   [[nodiscard]] static Duration return_min_run(const Standing& s);
+  void interrupt_with(FakeTask& t, FakeCpu& c);
   void standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c);
   [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
   [[nodiscard]] static bool takes_turns(const FakeTask& t) { return t.standing.slice > Duration::zero() && !interrupts(t); }
@@ -177,6 +178,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] Time turn_order(const Standing& s) const;
   [[nodiscard]] bool comes_before(Time order, const FakeCpu& c, Duration margin) const { return c.running->order - order > margin; }
   [[nodiscard]] bool waits_for_turn(const FakeCpu& c) const;
+  [[nodiscard]] static Duration turn_margin(const Standing& s);
+  [[nodiscard]] bool pinned_is_due(const FakeTask& t, Time order) const;
   void interrupt_for_turn(const FakeTask& t, Time order);
   void join_in_turn(FakeTask& t, bool woke);
   [[nodiscard]] std::size_t decided_for_any() const;

@@ -2,6 +2,7 @@
 // The fake kernel's standing orders, after bpf/standing.bpf.h.
 #include <algorithm>
 #include <bit>
+#include <ranges>
 
 #include "fake_kernel.h"
 
@@ -101,23 +102,29 @@ Duration FakeKernel::return_min_run(const Standing& s) {
   return std::max({others, s.min_run, Duration{MUS_SLICE_MIN_NS}});
 }
 
+// SCX_ENQ_PREEMPT: to the head of what waits for that CPU.
+void FakeKernel::interrupt_with(FakeTask& t, FakeCpu& c) {
+  ++counters_.preemptions;
+  c.since = {};
+  t.where = Where::kLocal;
+  c.local.push_front(&t);
+  reschedule(c, true);
+}
+
 void FakeKernel::standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c) {
   bool now = interruptible(c, min_run);
   if (!now) {
     c.min_run = min_run;
     if (c.since != Time{}) preempt_later(c, std::max(c.since + min_run - now_, Duration::zero()));
   }
-  t.where = Where::kLocal;
   t.route = MUS_ROUTE_STANDING;
   t.granted = t.standing.slice;
-  if (!now) {
-    c.local.push_back(&t);
+  if (now) {
+    interrupt_with(t, c);
     return;
   }
-  ++counters_.preemptions;
-  c.since = {};
-  c.local.push_front(&t);  // SCX_ENQ_PREEMPT goes to the head
-  reschedule(c, true);
+  t.where = Where::kLocal;
+  c.local.push_back(&t);
 }
 
 bool FakeKernel::may_join(FakeTask& t, mus_standing_flag flag) {
@@ -140,8 +147,22 @@ bool FakeKernel::waits_for_turn(const FakeCpu& c) const {
   return first(c.queue) || first(shared_);
 }
 
+Duration FakeKernel::turn_margin(const Standing& s) { return s.rate ? s.min_run * MUS_STANDING_RATE_ONE / s.rate : s.min_run; }
+
+// Whether it may interrupt its only CPU at once, since it comes before who runs on some other.
+bool FakeKernel::pinned_is_due(const FakeTask& t, Time order) const {
+  auto pinned = [](const FakeTask& task) { return std::has_single_bit(task.spec.allowed); };
+  const FakeCpu& here = cpus_[static_cast<std::size_t>(t.cpu)];
+  auto first = [&](const RunQueue& queue) { return queue.empty() || to_ns(order) < queue.begin()->first; };
+  if (!pinned(t) || !interruptible(here, t.standing.min_run) || pinned(*here.running) || !here.local.empty() || !first(here.queue) || !first(shared_))
+    return false;
+  return std::ranges::any_of(cpus_ | std::views::take(16), [&](const FakeCpu& c) {
+    return c.online && c.running && c.since != Time{} && !urgent(c) && !pinned(*c.running) && comes_before(order, c, turn_margin(t.standing));
+  });
+}
+
 void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
-  Duration min_run = t.standing.min_run, margin = t.standing.rate ? min_run * MUS_STANDING_RATE_ONE / t.standing.rate : min_run;
+  Duration min_run = t.standing.min_run, margin = turn_margin(t.standing);
   FakeCpu* soonest = nullptr;
   std::size_t looks = std::has_single_bit(t.spec.allowed) ? 1 : std::min<std::size_t>(cpus_.size(), 16);
   for (std::size_t i = 0; i < looks; ++i) {
@@ -164,10 +185,14 @@ void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
 void FakeKernel::join_in_turn(FakeTask& t, bool woke) {
   t.order = turn_order(t.standing);
   Time order = woke ? t.order - kEarlySlices * spec_.slice : t.order;
-  t.where = Where::kQueued;
-  t.queue_cpu = std::has_single_bit(t.spec.allowed) ? t.cpu : -1;
   t.route = MUS_ROUTE_IN_TURN;
   t.granted = t.standing.slice;
+  if (woke && pinned_is_due(t, order)) {
+    interrupt_with(t, cpus_[static_cast<std::size_t>(t.cpu)]);
+    return;
+  }
+  t.where = Where::kQueued;
+  t.queue_cpu = std::has_single_bit(t.spec.allowed) ? t.cpu : -1;
   (t.queue_cpu < 0 ? shared_ : cpus_[static_cast<std::size_t>(t.cpu)].queue).emplace(to_ns(order), &t);
   if (woke) interrupt_for_turn(t, order);
 }
