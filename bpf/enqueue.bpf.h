@@ -76,7 +76,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	u64 now = now_ns();
 
 	if (t && wake_flags & SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC) && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
-	    takes_over(p, cpu, prev_cpu, now)) {
+	    takes_over(p, cpu, now)) {
 		note_wakeup(t, now);
 		set_flag(t, MUS_TASK_HANDED);
 		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);

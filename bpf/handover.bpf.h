@@ -50,7 +50,7 @@ static __always_inline void judge_handover(struct task_ctx *t, struct mus_cpu *s
 }
 
 /* Whether waking @p should take over @cpu, where its waker runs. Sees to it that it does not wait for long if the waker stays. */
-static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, s32 prev_cpu, u64 now)
+static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, u64 now)
 {
 	struct mus_cpu *slot = cpu_slot(cpu);
 
@@ -58,8 +58,7 @@ static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, s32
 		return false;
 	note_handover(slot, now);
 	if (slot->woke_ns != now || slot->handovers < MUS_HANDOVER_TIMES || slot->taken || !slot->online ||
-	    slot->shard != shard_of_cpu(prev_cpu) || !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) ||
-	    waits_locally(cpu))
+	    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) || waits_locally(cpu))
 		return false;
 	slot->sleeps_by_ns = 0; /* that is believed, not relied on */
 	interrupt_later(cpu, slot, now - slot->running_since_ns + MUS_HANDOVER_WAIT_NS, now);

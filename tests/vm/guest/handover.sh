@@ -13,6 +13,7 @@ say "alone: $(cat /tmp/handover)"
 handover --turns 4000 --broken-every 40 >/tmp/handover || fail "the rally ended badly"
 say "its word broken: $(cat /tmp/handover)"
 [ "$(field broken)" = 100 ] || fail "$(field broken) turns were broken, not 100"
+[ "$(field same_cpu_percent)" -ge 50 ] || fail "once apart, they stayed so: on the same CPU in $(field same_cpu_percent) % of the turns"
 [ "$(field longest_broken_us)" -lt 2500 ] || fail "a woken task waited for $(field longest_broken_us) us while a CPU was idle"
 
 # Never believed, and the other slept last where the waker runs: its own CPU is not an idle one.
