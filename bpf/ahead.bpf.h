@@ -7,7 +7,7 @@
 #define MUS_AHEAD_BPF_H
 
 #include "events.bpf.h"
-#include "standing.bpf.h"
+#include "turns.bpf.h"
 
 #define MUS_REPORT_SLICES 8 /* who runs by standing order is told of this often */
 

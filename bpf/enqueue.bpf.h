@@ -12,6 +12,7 @@
 #include "fallback.bpf.h"
 #include "handover.bpf.h"
 #include "standing.bpf.h"
+#include "turns.bpf.h"
 
 #define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
 

@@ -11,7 +11,6 @@
 #include "fallback.bpf.h"
 
 #define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
-#define MUS_EARLY_SLICES 1 /* by how much a task that wakes comes before its turn */
 #define MUS_RESUME_MIN_NS 100000 /* less than this of a slice is not worth going on with: ask for a new one */
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
@@ -159,26 +158,6 @@ static __always_inline u64 first_order(u64 queue)
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	return order;
-}
-
-/*
- * Where @s puts a task on the shared run queue, in the time that decisions are ordered by: as if it had been decided on a slice ago,
- * and the earlier the more of its budget is left. A budget that time refills at the rate that the task is owed says how far it is
- * behind its share, or ahead: divided by that rate, how long ago, or when, its turn is.
- */
-static __always_inline u64 turn_order(const struct standing_order *s, u64 now)
-{
-	u64 left = s->budget_ns < 0 ? -s->budget_ns : s->budget_ns, ago = s->rate ? left * MUS_STANDING_RATE_ONE / s->rate : 0;
-
-	if (ago > MUS_SLICE_MAX_NS)
-		ago = MUS_SLICE_MAX_NS;
-	return now - s->slice_ns + (s->budget_ns < 0 ? ago : -ago);
-}
-
-/* By how much a waking task must come before one that runs, to interrupt it: as far as that gets by its minimum run. */
-static __always_inline u64 turn_margin(const struct standing_order *s)
-{
-	return s->rate ? s->min_run_ns * MUS_STANDING_RATE_ONE / s->rate : s->min_run_ns;
 }
 
 /* Whether a task that has the place @order should have come before the one that runs on @slot, by more than @margin. */
@@ -344,119 +323,6 @@ static __always_inline void standing_enqueue(struct task_struct *p, struct task_
 	t->route = MUS_ROUTE_STANDING;
 	t->slice_ns = t->standing.slice_ns;
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);
-}
-
-/* Whether those who are held have waited for so long for who runs by standing order that userspace must have forgotten them. */
-static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
-{
-	u64 since = slot->undecided_since_ns;
-
-	return since && now - since > shared.stall_ns;
-}
-
-/* Whether the standing order of @t lets it wait beside those that are decided on now, by @flag. While userspace is stalled, weights count. */
-static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
-{
-	return t->standing.flags & flag && (p->nr_cpus_allowed == 1 || (u64)p->nr_cpus_allowed >= shared.online_count) && !userspace_stalled(now) &&
-	       !keeps_out_held(cpu_slot(scx_bpf_task_cpu(p)), now) && standing_holds(t, now);
-}
-
-/* Whether nobody that waits for @cpu comes before @order. */
-static __always_inline bool first_in_turn(s32 cpu, const struct mus_cpu *slot, u64 order)
-{
-	return !waits_locally(cpu) && (!own_queue(slot) || order < first_order(queue_id(MUS_QUEUE_CPU, cpu))) &&
-	       (!shared_queue(shard_slot(slot->shard)) || order < first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)));
-}
-
-/*
- * @t woke up and waits by @order: interrupts who runs, has had its minimum and should have come after it. Where nobody has had that
- * yet, one is looked at again when it has.
- */
-static __always_inline void interrupt_for_turn(const struct task_struct *p, const struct task_ctx *t, s32 prev, u64 order,
-					       u64 now)
-{
-	u64 min_run = t->standing.min_run_ns, margin = turn_margin(&t->standing), earliest = ~0ull;
-	u32 n = shared.cpu_count, i, looks = p->nr_cpus_allowed == 1 ? 1 : n < 16 ? n : 16;
-	s32 soonest = -1;
-
-	bpf_for(i, 0, looks) {
-		s32 cpu = (prev + i) % n;
-		struct mus_cpu *slot = cpu_slot(cpu);
-
-		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
-		    !slot->running_since_ns || !comes_before(order, slot, margin))
-			continue;
-		if (interruptible(slot, min_run, now)) {
-			slot->running_since_ns = 0; /* on its way out: once is enough */
-			count(preemptions);
-			scx_bpf_kick_cpu(cpu, SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT));
-			return;
-		}
-		if (slot->running_since_ns < earliest) {
-			earliest = slot->running_since_ns;
-			soonest = cpu;
-		}
-	}
-	if (soonest >= 0 && (!cpu_slot(soonest)->min_run_ns || cpu_slot(soonest)->turn_waits)) {
-		interrupt_later(soonest, cpu_slot(soonest), min_run, now);
-		cpu_slot(soonest)->turn_waits = margin ?: 1;
-	}
-}
-
-/*
- * Whether a task with the place @order should have come, by more than @margin, before one that runs on @cpu; or, if it may run nowhere
- * else, before any of those that run in its shard: it is one of the first as many as there are CPUs, and who runs on @cpu could be elsewhere.
- */
-static __always_inline bool is_due(u64 order, s32 cpu, bool pinned, u64 margin)
-{
-	u32 n = shared.cpu_count, i, shard = cpu_slot(cpu)->shard;
-
-	if (comes_before(order, cpu_slot(cpu), margin))
-		return true;
-	if (!pinned || cpu_slot(cpu)->pinned)
-		return false;
-	bpf_for(i, 1, n < 16 ? n : 16) {
-		struct mus_cpu *slot = cpu_slot((cpu + i) % n);
-
-		if (slot->online && !slot->taken && !slot->pinned && slot->shard == shard && slot->running_since_ns && !urgent(slot->route) &&
-		    comes_before(order, slot, margin))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Obeys a standing order in turn: @p waits on the shared run queue, where it comes before those that have had more of their share. If it
- * woke up, it comes a slice before its turn, until it runs: from then on it is its turn that counts. So it soon has a CPU, at the cost of
- * one who has had its CPU for a while since it woke up itself and waits for no longer than that slice.
- */
-static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, bool woke, u64 enq_flags, u64 now)
-{
-	s32 cpu = scx_bpf_task_cpu(p), idle;
-	struct mus_cpu *slot = cpu_slot(cpu);
-	bool pinned = p->nr_cpus_allowed == 1;
-	u32 shard = slot->shard;
-	u64 turn = turn_order(&t->standing, now), order = woke ? turn - MUS_EARLY_SLICES * shared.slice_ns : turn, queue;
-
-	t->route = MUS_ROUTE_IN_TURN;
-	t->order = turn;
-	t->slice_ns = t->standing.slice_ns;
-	if (woke && interruptible(slot, t->standing.min_run_ns, now) && is_due(order, cpu, pinned, turn_margin(&t->standing)) &&
-	    first_in_turn(cpu, slot, order)) { /* by way of the queue it would come to the same, later */
-		slot->running_since_ns = 0;
-		count(preemptions);
-		enter(t, place(MUS_STATE_LOCAL, shard, cpu));
-		dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
-		return;
-	}
-	enter(t, place(MUS_STATE_IN_TURN, shard, pinned ? cpu : -1));
-	queue = pinned ? queue_id(MUS_QUEUE_CPU, cpu) : queue_id(MUS_QUEUE_SHARED, shard);
-	dsq_insert_vtime(p, queue, t->slice_ns, order, enq_flags);
-	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-	if (idle >= 0)
-		scx_bpf_kick_cpu(idle, SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
-	else if (woke)
-		interrupt_for_turn(p, t, cpu, order, now);
 }
 
 #endif /* MUS_STANDING_BPF_H */

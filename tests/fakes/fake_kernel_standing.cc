@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The fake kernel's standing orders, after bpf/standing.bpf.h.
+// The fake kernel's standing orders, after bpf/standing.bpf.h and bpf/turns.bpf.h.
 #include <algorithm>
 #include <bit>
 #include <ranges>
@@ -9,7 +9,7 @@
 namespace mus::fakes {
 namespace {
 
-constexpr int kEarlySlices = 1;  // MUS_EARLY_SLICES in bpf/standing.bpf.h
+constexpr int kEarlySlices = 1;  // MUS_EARLY_SLICES in bpf/turns.bpf.h
 
 }  // namespace
 
