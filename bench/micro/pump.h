@@ -86,7 +86,7 @@ template <typename P, typename Kernel>
 void measure_pump(benchmark::State& state, Kernel& kernel, const Load& load, Part part) {
   using Clock = std::chrono::steady_clock;
   ::malloc_trim(0);  // what benchmarks before this one have freed is none of its memory
-  PolicyConfig config{.online = MUS_BENCH_CPUS};
+  PolicyConfig config{.online = MUS_BENCH_CPUS, .tasks = load.tasks};
   P policy(config);
   Pump pump(policy, config, load, kernel.events_fd(), kernel.decisions_fd());
   announce(pump.driver(), load, kernel.now_ns());

@@ -20,7 +20,7 @@ template <Half kHalf>
 void vtime(benchmark::State& state) {
   using Clock = std::chrono::steady_clock;
   Load load{.tasks = static_cast<std::uint32_t>(state.range(0)), .groups = static_cast<std::uint32_t>(state.range(1))};
-  PolicyConfig config{.online = MUS_BENCH_CPUS};
+  PolicyConfig config{.online = MUS_BENCH_CPUS, .tasks = load.tasks};
   VtimePolicy policy(config);
   PolicyDriver driver(policy, config, {}, {.tasks = load.tasks});
   std::uint64_t now_ns = 1'000'000'000;

@@ -74,6 +74,8 @@ struct PolicyConfig {
   };
   Duration slice = 4ms;
   std::uint32_t online = 1;        ///< CPUs on line
+  std::uint32_t tasks = 32768;     ///< that there may be at once: what a policy needs for them it takes when it is made
+  std::uint32_t cgroups = 4096;    ///< the same
   std::vector<Setting> settings;   ///< options that were given, checked against those of the registry
 
   [[nodiscard]] std::uint64_t get(std::string_view name, std::uint64_t usual) const {

@@ -28,7 +28,9 @@ class Bench {
   explicit Bench(Bytes& bytes)
       : bytes_(bytes),
         config_{.slice = mus::Duration{100'000 + bytes.number<std::uint32_t>(200) % 100'000'000u},
-                .online = 1 + bytes.below(kCpus)} {
+                .online = 1 + bytes.below(kCpus),
+                .tasks = 16,
+                .cgroups = 8} {
     for (const mus::PolicyEntry& entry : mus::policies()) policies_.push_back(entry.make(config_));
     mus::Policy& first = *policies_[bytes.below(static_cast<unsigned>(policies_.size()))];
     driver_ = std::make_unique<mus::PolicyDriver>(first, config_, mus::PolicyDriver::Ahead{},

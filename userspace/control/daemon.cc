@@ -144,7 +144,7 @@ int run_daemon(const Options& given) {
 
   Topology topology = read_topology();
   auto online = static_cast<std::uint32_t>(std::ranges::count(topology.online, true));
-  PolicyConfig config{.slice = options.slice, .online = std::max(1u, online)};
+  PolicyConfig config{.slice = options.slice, .online = std::max(1u, online), .tasks = options.max_tasks};
   PolicyShelf shelf;
   auto made = make_policy(**find_policy(options.policy), config, options.settings);
   if (!made) return report(made.error());

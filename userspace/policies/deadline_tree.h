@@ -1,199 +1,155 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <array>
-#include <boost/intrusive/circular_list_algorithms.hpp>
 #include <boost/intrusive/rbtree_algorithms.hpp>
 #include <cstdint>
+#include <utility>
+
+#include "policies/deadline_run.h"
 
 namespace mus {
 
-/// Virtual time. Wraps: compare by difference.
-using Vtime = std::uint64_t;
-using VtimeSpan = std::int64_t;  ///< a difference of two
-[[nodiscard]] constexpr bool before(Vtime a, Vtime b) { return static_cast<VtimeSpan>(a - b) < 0; }
-
-/// What waits in one cgroup, by virtual deadline. Each node knows the least virtual time at and below it, so that the first one
-/// that is eligible is found in one way down, and who is ahead need not stand elsewhere. Tasks of one weight come back nearly in
-/// the order of their deadlines, which is that of their virtual times: they stand in a line beside the tree, with nothing to balance.
-/// Shape:   a red-black tree, of Boost.Intrusive, whose setters of links keep what is known of the nodes below; and a list that is
-///          in order by deadline and by virtual time. Among equals, in the one or the other, who came first is first.
-/// Owner:   of the nodes: whoever has them. Node and tree may end in any order: a node leaves its tree when it ends.
+/// What waits in one cgroup, by virtual deadline: runs of some who come after each other. Each knows the least virtual time at and below
+/// it, so that the first one that is eligible is found in one way down, and who is ahead need not stand elsewhere.
+/// Shape:   a red-black tree of runs, of Boost.Intrusive, whose setters of links keep what is known of those below. Among equals, who
+///          came first is first.
+/// Owner:   of the nodes: whoever has them; of the runs: DeadlineRuns. They and the tree may end in any order: a node leaves its tree
+///          when it ends.
 /// Threads: one.
 /// Cost:    O(log n), no allocation.
 /// Source:  Stoica and Abdel-Wahab 1995, section 5: the augmented tree of EEVDF. docs/decisions/0016.
 class DeadlineTree {
+  using Run = DeadlineRun;
+  using Links = DeadlineLinks;
+  static Run* as_run(Links* links) { return static_cast<Run*>(links); }
+
  public:
-  class Node {
-   public:
-    Node() = default;
-    Node(const Node&) = delete;
-    Node& operator=(const Node&) = delete;
-    ~Node() {
-      if (in_line_)
-        leave_line(*this);
-      else if (in_tree())
-        leave_tree(*this, Algorithms::get_header(this));
-    }
-    [[nodiscard]] bool in_tree() const { return up_; }
+  using Node = DeadlineNode;
 
-    Vtime vruntime = 0;
-    Vtime deadline = 0;  ///< when, in virtual time, it will have had its next slice
-
-   private:
-    friend class DeadlineTree;
-    Vtime least_ = 0;  ///< vruntime, of this one and those below
-    Node* up_ = nullptr;
-    std::array<Node*, 2> below_{};  ///< those that are earlier, and the others; in the line: who stands before it and after it
-    bool red_ = false;
-    bool in_line_ = false;
-
-    // Without a branch: what is below is as good as random.
-    void look_below() {
-      const Vtime& earlier = below_[0] ? below_[0]->least_ : vruntime;
-      const Vtime& later = below_[1] ? below_[1]->least_ : vruntime;
-      least_ = first_of(vruntime, first_of(earlier, later));
-    }
-  };
-
-  DeadlineTree() {
-    Algorithms::init_header(&tree_);
-    LineAlgorithms::init_header(&line_);
-  }
+  explicit DeadlineTree(DeadlineRuns& runs) : runs_(&runs) { Algorithms::init_header(&header_); }
   DeadlineTree(const DeadlineTree&) = delete;
   DeadlineTree& operator=(const DeadlineTree&) = delete;
-  ~DeadlineTree() {
-    while (!line_empty()) leave_line(*line_.below_[1]);
-    Algorithms::clear_and_dispose(&tree_, [](Node* node) { Algorithms::init(node); });
-    tree_.up_ = nullptr;
-  }
+  ~DeadlineTree() { clear(); }
 
-  [[nodiscard]] bool empty() const { return !tree_.up_ && line_empty(); }
+  [[nodiscard]] bool empty() const { return !header_.up_; }
 
-  /// Into the line, if its place is near the end and it is in order there.
   void insert(Node& node) {
-    Node* last = line_.below_[0];
-    for (int steps = kSteps; last != &line_ && before(node.deadline, last->deadline); last = last->below_[0])
-      if (!--steps) return insert_in_tree(node);
-    Node* next = last->below_[1];
-    if ((last != &line_ && before(node.vruntime, last->vruntime)) || (next != &line_ && before(next->vruntime, node.vruntime)))
-      return insert_in_tree(node);
-    LineAlgorithms::link_after(last, &node);
-    node.up_ = &line_;
-    node.in_line_ = true;
-  }
-
-  /// What is not in the order of its deadlines by virtual time.
-  void insert_in_tree(Node& node) {
-    // All that are passed on the way down will have it below them. The way is taken without a branch: it is as good as random.
-    Algorithms::insert_commit_data place{};
-    place.node = &tree_;
-    node.least_ = node.vruntime;
-    for (Node* at = tree_.up_; at;) {
-      place.node = at;
-      place.link_left = before(node.deadline, at->deadline);
-      at->least_ = first_of(at->least_, node.vruntime);
-      at = at->below_[!place.link_left];
+    if (empty()) return begin_run(header_, node);
+    Run* run = run_for(node.deadline);
+    std::uint32_t at = run->place_for(node.deadline);
+    if (run->count() == Run::kPlaces) {
+      if (run == header_.below_[1] && at == run->end_) return begin_run(header_, node);
+      Run& other = split(*run);
+      if (!before(node.deadline, other.first_)) run = &other;
+      at = run->place_for(node.deadline);
     }
-    Algorithms::insert_unique_commit(&tree_, &node, place);
+    run->put(at, node);
+    if (!before(node.vruntime, run->own_)) return;
+    run->own_ = node.vruntime;
+    for (Links* above = run; above != &header_ && before(node.vruntime, above->least_); above = above->up_) above->least_ = node.vruntime;
   }
 
   void erase(Node& node) {
-    if (node.in_line_)
-      leave_line(node);
-    else
-      leave_tree(node, &tree_);
+    Run& run = *node.run_;
+    std::uint32_t at = run.place_of(node);
+    Vtime vruntime = run.places_[at].vruntime;
+    run.take(at);
+    if (!run.count()) return end_run(run);
+    if (vruntime == run.own_) {
+      run.look_within();
+      look_up(run);
+    }
+    if (run.count() <= DeadlineRuns::kFew) join(run);
   }
 
   /// Its vruntime was changed.
   void ran(Node& node) {
-    if (node.in_line_) {
-      if (in_order(*node.below_[0], node) && in_order(node, *node.below_[1])) return;
-      leave_line(node);
-      insert_in_tree(node);
-      return;
-    }
-    for (Node* at = &node; at != &tree_; at = at->up_) {
-      Vtime known = at->least_;
-      at->look_below();
-      if (at->least_ == known) return;
-    }
+    Run& run = *node.run_;
+    std::uint32_t at = run.place_of(node);
+    Vtime vruntime = std::exchange(run.places_[at].vruntime, node.vruntime);
+    run.look_for_order(node.vruntime, at, at + 1);
+    if (vruntime != run.own_ && !before(node.vruntime, run.own_)) return;
+    run.look_within();
+    look_up(run);
   }
 
-  /// So was its deadline, to a later one.
+  /// So was its deadline.
   void put_back(Node& node) {
-    Node* next = node.in_line_ ? nullptr : Algorithms::next_node(&node);
-    if (next && (next == &tree_ || before(node.deadline, next->deadline))) return ran(node);
     erase(node);
-    insert_in_tree(node);
+    insert(node);
   }
 
-  /// Who will probably be picked next, in the line and in the tree: to be fetched before it is asked for. Not to be looked at.
-  [[nodiscard]] std::array<const Node*, 2> next_ones() const { return {line_.below_[1], tree_.below_[0]}; }
+  /// Who is first, and will probably be picked next: to be fetched before it is asked for. Null: it is empty.
+  [[nodiscard]] const Node* first() const { return empty() ? nullptr : static_cast<const Run*>(header_.below_[0])->front().node; }
 
-  /// Those whose vruntime is not past `now`, by deadline; null: that was all.
+  /// Those whose vruntime is not past `now`, by deadline; null: that was all. Nothing may come or leave meanwhile.
   class Eligible {
    public:
-    Eligible(DeadlineTree& tree, Vtime now) : tree_(tree), now_(now), in_line_(of_line(tree.line_.below_[1])) {
-      Node* first = tree.tree_.below_[0];  // mostly it is
-      in_tree_ = first != &tree.tree_ && !before(now, first->vruntime) ? first : first_below(tree.tree_.up_, now);
+    Eligible(DeadlineTree& tree, Vtime now) : tree_(tree), now_(now) {
+      Links* first = tree.header_.below_[0];  // mostly it is
+      stand(first != &tree.header_ && !before(now, first->own_) ? first : first_below(tree.header_.up_, now));
     }
     Node* next() {
-      Node* found;
-      if (in_line_ && !(in_tree_ && before(in_tree_->deadline, in_line_->deadline))) {
-        found = in_line_;
-        in_line_ = of_line(found->below_[1]);
-      } else {
-        found = in_tree_;
-        if (found) in_tree_ = after(*found);
-      }
-      return found;
+      for (; run_; stand(after(*run_)))
+        while (at_ < run_->end_)
+          if (auto& place = run_->places_[at_++]; !before(now_, place.vruntime)) return place.node;
+      return nullptr;
     }
 
    private:
-    // Who stands after one that is not eligible is not either.
-    Node* of_line(Node* node) { return node != &tree_.line_ && !before(now_, node->vruntime) ? node : nullptr; }
-    Node* after(Node& node) {
-      if (Node* found = first_below(node.below_[1], now_)) return found;
-      for (Node *from = &node, *at = node.up_; at != &tree_.tree_; from = at, at = at->up_) {
+    void stand(Links* links) {
+      run_ = as_run(links);
+      if (run_) at_ = run_->begin_;
+    }
+    Links* after(Links& links) {
+      if (Links* found = first_below(links.below_[1], now_)) return found;
+      for (Links *from = &links, *at = links.up_; at != &tree_.header_; from = at, at = at->up_) {
         if (at->below_[0] != from) continue;
-        if (!before(now_, at->vruntime)) return at;
-        if (Node* found = first_below(at->below_[1], now_)) return found;
+        if (!before(now_, at->own_)) return at;
+        if (Links* found = first_below(at->below_[1], now_)) return found;
       }
       return nullptr;
     }
     DeadlineTree& tree_;
     Vtime now_;
-    Node* in_line_;
-    Node* in_tree_;
+    Run* run_;
+    std::uint32_t at_ = 0;
   };
 
-  /// Who has the least vruntime. The tree is not empty.
+  /// Who has the least vruntime; among equals, the last: mostly the lightest, and so least ahead in CPU time. The tree is not empty.
   [[nodiscard]] Node& least() {
-    Node *first = line_.below_[1], *at = tree_.up_;
-    if (!at || (!line_empty() && !before(at->least_, first->vruntime))) return *first;
-    while (at->vruntime != at->least_) at = at->below_[!at->below_[0] || at->below_[0]->least_ != at->least_];
-    return *at;
+    Links* at = header_.up_;
+    for (Vtime least = at->least_;;) {
+      if (Links* later = at->below_[1]; later && later->least_ == least)
+        at = later;
+      else if (at->own_ == least)
+        break;
+      else
+        at = at->below_[0];
+    }
+    Run& run = *as_run(at);
+    std::uint32_t place = run.end_ - 1;
+    while (run.places_[place].vruntime != run.own_) --place;
+    return *run.places_[place].node;
   }
 
-  /// All, in no order, until `each` returns false.
+  /// All, until `each` returns false.
   template <typename F>
   void for_each(F&& each) {
-    for (Node* node = line_.below_[1]; node != &line_; node = node->below_[1])
-      if (!each(*node)) return;
-    for (Node* node = Algorithms::begin_node(&tree_); node != &tree_; node = Algorithms::next_node(node))
-      if (!each(*node)) return;
+    for (Links* links = header_.below_[0]; links != &header_; links = Algorithms::next_node(links)) {
+      Run& run = *as_run(links);
+      for (std::uint32_t at = run.begin_; at < run.end_; ++at)
+        if (!each(*run.places_[at].node)) return;
+    }
   }
 
  private:
-  static constexpr int kSteps = 16;  // from the end of the line: with more to pass the tree is faster
-
-  static Vtime first_of(Vtime a, Vtime b) { return before(b, a) ? b : a; }
-
+  friend class DeadlineNode;
+  friend class DeadlineRuns;
   struct Traits {
-    using node = Node;
-    using node_ptr = Node*;
-    using const_node_ptr = const Node*;
+    using node = Links;
+    using node_ptr = Links*;
+    using const_node_ptr = const Links*;
     using color = bool;
     static node_ptr get_parent(const_node_ptr n) { return n->up_; }
     static void set_parent(node_ptr n, node_ptr up) { n->up_ = up; }
@@ -212,56 +168,115 @@ class DeadlineTree {
   };
   using Algorithms = boost::intrusive::rbtree_algorithms<Traits>;
 
-  struct LineTraits {
-    using node = Node;
-    using node_ptr = Node*;
-    using const_node_ptr = const Node*;
-    static node_ptr get_previous(const_node_ptr n) { return n->below_[0]; }
-    static void set_previous(node_ptr n, node_ptr previous) { n->below_[0] = previous; }
-    static node_ptr get_next(const_node_ptr n) { return n->below_[1]; }
-    static void set_next(node_ptr n, node_ptr next) { n->below_[1] = next; }
+  struct Header : Links {  // up: the root; below: the first and the last
+    explicit Header(DeadlineTree& t) : tree(&t) {}
+    DeadlineTree* tree;
   };
-  using LineAlgorithms = boost::intrusive::circular_list_algorithms<LineTraits>;
 
-  [[nodiscard]] bool line_empty() const { return line_.below_[1] == &line_; }
-  [[nodiscard]] bool in_order(const Node& a, const Node& b) const {
-    return &a == &line_ || &b == &line_ || !before(b.vruntime, a.vruntime);
-  }
+  static DeadlineTree& tree_of(Run& run) { return *static_cast<Header*>(Algorithms::get_header(&run))->tree; }
 
-  static Node* first_below(Node* at, Vtime now) {
+  static Links* first_below(Links* at, Vtime now) {
     if (!at || before(now, at->least_)) return nullptr;
     for (;;) {
-      if (Node* earlier = at->below_[0]; earlier && !before(now, earlier->least_))
+      if (Links* earlier = at->below_[0]; earlier && !before(now, earlier->least_))
         at = earlier;
-      else if (!before(now, at->vruntime))
+      else if (!before(now, at->own_))
         return at;
       else
         at = at->below_[1];
     }
   }
 
-  static void leave_line(Node& node) {
-    LineAlgorithms::unlink(&node);
-    node.below_ = {};
-    node.up_ = nullptr;
-    node.in_line_ = false;
-  }
-
-  // Turned nodes have looked below them; those above where a node is missing now have not.
-  static void leave_tree(Node& node, Node* header) {
-    Node* missing = node.up_;
-    if (node.below_[0] && node.below_[1]) {  // the next one comes to stand in its place
-      Node* next = node.below_[1];
-      while (next->below_[0]) next = next->below_[0];
-      missing = next->up_ == &node ? next : next->up_;
+  // The last one that does not begin later; else the first.
+  Run* run_for(Vtime deadline) {
+    Links* found = header_.below_[1];  // mostly
+    if (!before(deadline, found->first_)) return as_run(found);
+    found = header_.below_[0];
+    for (Links* at = header_.up_; at;) {
+      bool earlier = before(deadline, at->first_);
+      found = earlier ? found : at;
+      at = at->below_[!earlier];
     }
-    Algorithms::erase(header, &node);
-    Algorithms::init(&node);
-    for (; missing != header; missing = missing->up_) missing->look_below();
+    return as_run(found);
   }
 
-  Node tree_;  ///< up: the root; below: the first and the last
-  Node line_;  ///< below: the last and the first
+  // `run` knows what is in it, and those above do not yet.
+  void look_up(Links& run) {
+    for (Links* at = &run; at != &header_; at = at->up_) {
+      Vtime known = at->least_;
+      at->look_below();
+      if (at->least_ == known) return;
+    }
+  }
+
+  // Turned runs have looked below them, and those above have not.
+  void add(Links& before_it, Run& run) {
+    Algorithms::insert_before(&header_, &before_it, &run);
+    for (Links* at = &run; at != &header_; at = at->up_) at->look_below();
+  }
+
+  void begin_run(Links& before_it, Node& node) {
+    Run& run = runs_->take();
+    run.put(0, node);
+    run.own_ = node.vruntime;
+    add(before_it, run);
+  }
+
+  Run& split(Run& run) {
+    Run& other = runs_->take();
+    run.split(run.begin_ + Run::kPlaces / 2, other);
+    run.look_within();
+    add(*Algorithms::next_node(&run), other);
+    return other;
+  }
+
+  void join(Run& run) {
+    auto may = [&](Links* with) { return with != &header_ && run.count() + as_run(with)->count() <= DeadlineRuns::kMany; };
+    if (Links* later = Algorithms::next_node(&run); may(later)) return join(run, *as_run(later));
+    if (&run == header_.below_[0]) return;
+    if (Links* earlier = Algorithms::prev_node(&run); may(earlier)) join(*as_run(earlier), run);
+  }
+  void join(Run& run, Run& later) {
+    run.join(later);
+    end_run(later);
+    look_up(run);
+  }
+
+  void end_run(Run& run) {
+    Links* missing = run.up_;
+    if (run.below_[0] && run.below_[1]) {  // the next one comes to stand in its place
+      Links* next = run.below_[1];
+      while (next->below_[0]) next = next->below_[0];
+      missing = next->up_ == &run ? next : next->up_;
+    }
+    Algorithms::erase(&header_, &run);
+    for (; missing != &header_; missing = missing->up_) missing->look_below();
+    runs_->give_back(run);
+  }
+
+  void clear() {
+    Algorithms::clear_and_dispose(&header_, [this](Links* links) {
+      Run& run = *as_run(links);
+      for (std::uint32_t at = run.begin_; at < run.end_; ++at) run.places_[at].node->run_ = nullptr;
+      runs_->give_back(run);
+    });
+    header_.up_ = nullptr;
+  }
+
+  Header header_{*this};
+  DeadlineRuns* runs_;
 };
+
+inline DeadlineNode::~DeadlineNode() {
+  if (run_) DeadlineTree::tree_of(*run_).erase(*this);
+}
+
+inline DeadlineRuns::~DeadlineRuns() {
+  auto end = [](DeadlineRun& run) {
+    if (run.count()) DeadlineTree::tree_of(run).clear();
+  };
+  for (DeadlineRun& run : runs_) end(run);
+  for (auto& run : more_) end(*run);
+}
 
 }  // namespace mus

@@ -30,7 +30,8 @@ void fetch(const DeadlineTree::Node& node) {
 }  // namespace
 
 VtimePolicy::VtimePolicy(const PolicyConfig& config)
-    : slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
+    : runs_(config.tasks + config.cgroups, config.cgroups),
+      slice_(std::chrono::microseconds(config.get("slice-us", to_ns(config.slice) / 1000))),
       slice_now_(std::max(kShortestSlice, slice_)),
       // A standing order interrupts what has had this (EEVDF: run to parity).
       min_run_(std::chrono::microseconds(config.get("min-run-us", 1000))),
@@ -156,7 +157,7 @@ void VtimePolicy::task_changed(Task& task, Change change, Cgroup* from, Time) {
 void VtimePolicy::cgroup_changed(Cgroup& cgroup, CgroupChange change, Time) {
   if (change == CgroupChange::kRemoved) return;  // its entity goes with it: it has nothing runnable left
   if (cgroup.policy.empty()) {
-    Group& made = cgroup.policy.emplace<Group>();
+    Group& made = cgroup.policy.emplace<Group>(runs_);
     if (!cgroup.parent) {
       root_ = &made;
       made.cpus = made.task_cpus = online_;
@@ -308,7 +309,7 @@ VtimePolicy::TaskEntity* VtimePolicy::pick(const Room& room, bool pinned) {
     auto cpu = target(*task.task, room);
     if (pinned && !(cpu ? behind(task) : !room.full && goes_first(task))) return nullptr;
     erase(task);
-    for (const DeadlineTree::Node* next : task.parent->waiting.next_ones()) fetch(*next);
+    if (const DeadlineTree::Node* next = task.parent->waiting.first()) fetch(*next);
     if (!cpu || room.cpus[index(*cpu)].queued < kQueuedOnCpu) {
       task.Waiting::unlink();
       return &task;

@@ -110,7 +110,7 @@ class VtimePolicy final : public Policy {
 
   using Sibling = ListHook<struct SiblingTag>;
   struct Group : Entity, Sibling {
-    Group() { is_group = true; }
+    explicit Group(DeadlineRuns& runs) : waiting(runs) { is_group = true; }
     DeadlineTree waiting;                  ///< what can run next
     List<Group, Sibling> groups;           ///< the active ones directly below
     Vtime base = 0;                        ///< the clock, but for `off`
@@ -195,6 +195,7 @@ class VtimePolicy final : public Policy {
   void unpark(const Room& room);
   [[nodiscard]] static std::optional<Cpu> target(const Task& task, const Room& room);
 
+  DeadlineRuns runs_;  ///< that those who wait in the groups stand in
   Duration slice_;
   Duration slice_now_;  ///< as so many tasks are active on so many CPUs
   Duration min_run_;

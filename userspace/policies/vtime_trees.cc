@@ -131,10 +131,7 @@ void VtimePolicy::set_weight(Entity& entity, std::uint32_t weight) {
 void VtimePolicy::insert(Entity& entity) {
   for (Entity* e = &entity; e->parent && !e->in_tree(); e = e->parent) {
     if (!e->is_group || !before(e->vruntime, e->deadline)) request(*e);
-    if (e->is_group)
-      e->parent->waiting.insert_in_tree(*e);
-    else
-      e->parent->waiting.insert(*e);
+    e->parent->waiting.insert(*e);
   }
 }
 
