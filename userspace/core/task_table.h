@@ -46,8 +46,9 @@ class TaskTable {
     using type = Pid;
     Pid operator()(const Task& task) const { return task.pid; }
   };
+  // Pids are given out in turn: no hash spreads them as well as their last bits do, and a second one in a bucket is a task more to look at.
   struct Hash {
-    std::size_t operator()(Pid pid) const { return static_cast<std::size_t>(raw(pid)) * 0x9e3779b97f4a7c15u >> 20; }
+    std::size_t operator()(Pid pid) const { return static_cast<std::size_t>(raw(pid)); }
   };
   using Set = boost::intrusive::unordered_set<Task, boost::intrusive::key_of_value<KeyOf>, boost::intrusive::hash<Hash>,
                                               boost::intrusive::power_2_buckets<true>>;
