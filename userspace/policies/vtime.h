@@ -189,6 +189,7 @@ class VtimePolicy final : public Policy {
   [[nodiscard]] TaskEntity& first() const;
   [[nodiscard]] TaskEntity* pick(const Room& room, bool pinned);
   void make_ready(TaskEntity& entity);
+  void fetch_overdue() const;
   [[nodiscard]] TaskEntity* pick_overdue(const Room& room, bool pinned, Time now);
   void look_again(const Room& room, Time now);
   [[nodiscard]] bool decide_next(const Room& room, bool pinned, Decision& decision, Time now);
