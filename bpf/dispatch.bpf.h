@@ -47,8 +47,8 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 	u64 own = queue_id(MUS_QUEUE_CPU, cpu), any = queue_id(MUS_QUEUE_SHARED, slot->shard), slice;
 
 	if (!t->next_slice_ns || t->flags & MUS_TASK_YIELDED || (t->next_target >= 0 && t->next_target != cpu) ||
-	    (own_queue(slot) && first_order(own) < t->next_order) ||
-	    (shared_queue(shard_slot(slot->shard)) && first_order(any) < t->next_order))
+	    (own_queue(slot) && first_order(own) < (s64)t->next_order) ||
+	    (shared_queue(shard_slot(slot->shard)) && first_order(any) < (s64)t->next_order))
 		return false;
 	slice = take_ahead(t);
 	if (!slice)
@@ -222,7 +222,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 	if (shard->held_count && now - slot->rescued_ns >= patience_ns(slot, now) / 16 && rescue_forgotten(cpu))
 		return;
 	if (t)
-		account_run(prev, t, now);
+		account_run(prev, t, cgroup_of(t), now);
 	if (t && continue_decided(cpu, slot, prev, t, now)) {
 		slot->starved_since_ns = 0;
 		return;

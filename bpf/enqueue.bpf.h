@@ -16,11 +16,10 @@
 
 #define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
 
-static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, u32 route, u64 slice_ns,
+/* @cpu: where that is. From ops.select_cpu: what it returns. */
+static __always_inline void insert_local(struct task_struct *p, struct task_ctx *t, s32 cpu, u32 route, u64 slice_ns,
 					 u64 enq_flags)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
-
 	enter(t, place(MUS_STATE_LOCAL, shard_of_cpu(cpu), cpu));
 	t->route = route;
 	t->slice_ns = slice_ns;
@@ -80,7 +79,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	    takes_over(p, cpu, now)) {
 		note_wakeup(t, now);
 		set_flag(t, MUS_TASK_HANDED);
-		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
+		insert_local(p, t, cpu, MUS_ROUTE_IDLE, shared.slice_ns, 0);
 		return cpu;
 	}
 	cpu = prev_cpu;
@@ -92,9 +91,9 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	note_wakeup(t, now);
 	if (idle && !higher_class_runs(cpu)) { /* the kernel takes all CPUs for idle when we come */
 		if (is_daemon(p))
-			insert_local(p, t, MUS_ROUTE_DAEMON, shared.slice_ns, 0);
+			insert_local(p, t, cpu, MUS_ROUTE_DAEMON, shared.slice_ns, 0);
 		else if (shared.flags & MUS_CONFIG_IDLE_DIRECT || kernel_owned(p, t))
-			insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, 0);
+			insert_local(p, t, cpu, MUS_ROUTE_IDLE, shared.slice_ns, 0);
 		return cpu;
 	}
 	if (is_daemon(p))
@@ -130,10 +129,10 @@ static __always_inline void queue_kernel(struct task_struct *p, struct task_ctx 
  */
 static __always_inline void enqueue_exiting(struct task_struct *p, struct task_ctx *t, bool wakeup, u64 enq_flags)
 {
-	bool taken = cpu_slot(scx_bpf_task_cpu(p))->taken;
+	s32 cpu = scx_bpf_task_cpu(p);
 
-	if (!taken && (wakeup || slice_left(t)))
-		insert_local(p, t, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
+	if (!cpu_slot(cpu)->taken && (wakeup || slice_left(t)))
+		insert_local(p, t, cpu, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
 	else
 		queue_kernel(p, t, MUS_ROUTE_KERNEL, enq_flags);
 }
@@ -149,22 +148,32 @@ static __always_inline void enqueue_privileged(struct task_struct *p, struct tas
 	bool taken = cpu_slot(cpu)->taken;
 
 	if (wakeup && (!taken || p->nr_cpus_allowed == 1)) {
-		insert_local(p, t, route, shared.slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
+		cpu_slot(cpu)->privileged_waits = 1;
+		insert_local(p, t, cpu, route, shared.slice_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT));
 		return;
 	}
 	/* Interrupted, by another of its kind: it goes on next, not when some task's slice ends. */
 	if (place_state(t->at) == MUS_STATE_RUNNING && slice_left(t) && !taken) {
-		insert_local(p, t, route, slice_left(t), enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
+		insert_local(p, t, cpu, route, slice_left(t), enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
 		return;
 	}
 	queue_kernel(p, t, route, enq_flags);
 }
 
 /*
+ * The place of one that was interrupted: before whatever was decided. If it was by a thread of the kernel's or the daemon's, also before
+ * those that were interrupted earlier: by this one, perhaps, which would wait for the rest of their slices.
+ */
+static __always_inline u64 resumed_order(const struct mus_cpu *slot, u64 now)
+{
+	return slot->privileged_waits ? -now : 0;
+}
+
+/*
  * Its decision still stands: at the head of its CPU's queue, with what is left of its slice. Where turns are taken, at its place:
  * who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
  */
-static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags)
+static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags, u64 now)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	bool in_turn = t->flags & MUS_TASK_IN_TURN || (t->standing.slice_ns && !interrupts(t));
@@ -172,7 +181,7 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, in_turn ? t->order : 0, enq_flags);
+	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, in_turn ? t->order : resumed_order(cpu_slot(cpu), now), enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */
@@ -190,7 +199,8 @@ static __always_inline void enqueue_decided(struct task_struct *p, struct task_c
 static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx *t, u32 event_flags, u64 enq_flags,
 					 u64 now)
 {
-	u32 index = shard_of_cpu(scx_bpf_task_cpu(p));
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 index = shard_of_cpu(cpu);
 	struct mus_shard *shard = shard_slot(index);
 	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t), wake = false;
 	bool used_up = place_state(t->at) == MUS_STATE_RUNNING && t->route == MUS_ROUTE_STANDING;
@@ -203,7 +213,7 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		__sync_fetch_and_add(&t->generation, 1);
 	fallback_place(t, shard, t->slice_ns);
 	enter(t, place(MUS_STATE_HELD, index, -1));
-	cpu_slot(scx_bpf_task_cpu(p))->useless_until_ns = 0; /* this one may run there */
+	cpu_slot(cpu)->useless_until_ns = 0; /* this one may run there */
 	next = take_ahead(t); /* after the change of place: decide_ahead() */
 	if (announced && next) {
 		enqueue_decided(p, t, index, next, enq_flags);
@@ -239,7 +249,9 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
  */
 static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, u64 now)
 {
-	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && !cpu_slot(scx_bpf_task_cpu(p))->local_count &&
+	const struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
+
+	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits) &&
 	       may_join(p, t, MUS_STANDING_RETURNS, now);
 }
 
@@ -249,7 +261,8 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	struct task_ctx *t = task_ctx(p);
 	bool wakeup = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_WAKEUP);
 	bool selected = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_CPU_SELECTED);
-	bool taken = cpu_taken(scx_bpf_task_cpu(p));
+	s32 cpu = scx_bpf_task_cpu(p);
+	bool taken = cpu_taken(cpu);
 	u32 event_flags = 0;
 	u64 now = now_ns(), left;
 
@@ -266,7 +279,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 
 	/* For a moment, in the kernel: nobody else can run it, and others may wait for it. */
 	if (migration_disabled(p, enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_REENQ) ? 2 : 1)) {
-		insert_local(p, t, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
+		insert_local(p, t, cpu, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
 		return;
 	}
 	if (is_daemon(p)) {
@@ -283,12 +296,11 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	}
 	/* select_cpu was not asked (one allowed CPU, or a queued wakeup): look for idleness here. */
 	if (!selected && !taken && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
-	    scx_bpf_test_and_clear_cpu_idle(scx_bpf_task_cpu(p))) {
-		insert_local(p, t, MUS_ROUTE_IDLE, shared.slice_ns, enq_flags);
+	    scx_bpf_test_and_clear_cpu_idle(cpu)) {
+		insert_local(p, t, cpu, MUS_ROUTE_IDLE, shared.slice_ns, enq_flags);
 		return;
 	}
 	if (wakeup) {
-		s32 cpu = scx_bpf_task_cpu(p);
 		bool had = t->standing.slice_ns;
 
 		event_flags = MUS_EVENT_WAKEUP;
@@ -306,7 +318,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	} else if (place_state(t->at) == MUS_STATE_RUNNING && !taken) {
 		left = slice_left(t);
 		if (left) {
-			enqueue_resumed(p, t, left, enq_flags);
+			enqueue_resumed(p, t, left, enq_flags, now);
 			return;
 		}
 		if (!(t->flags & MUS_TASK_YIELDED))

@@ -50,7 +50,7 @@ static __always_inline u64 fallback_expected(const struct task_ctx *t, u64 slice
 /* Takes a place in the held queue for @t, its expected run charged ahead. Sleepers keep one slice of credit at most. */
 static __always_inline void fallback_place(struct task_ctx *t, const struct mus_shard *shard, u64 slice_ns)
 {
-	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
+	struct mus_cgroup *cg = cgroup_of(t);
 	u64 floor = shard->fallback_clock_ns, weight, credit, cost, place;
 
 	t->place_ns = floor;
@@ -71,9 +71,8 @@ static __always_inline void fallback_place(struct task_ctx *t, const struct mus_
 }
 
 /* Settles what was charged ahead with the @used_ns that @t really ran: 0 when it left without running. */
-static __always_inline void fallback_settle(struct task_ctx *t, u64 used_ns)
+static __always_inline void fallback_settle(struct task_ctx *t, struct mus_cgroup *cg, u64 used_ns)
 {
-	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
 	s64 delta;
 
 	if (!cg)

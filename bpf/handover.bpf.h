@@ -13,6 +13,8 @@
 #define MUS_HANDOVER_MOST_NS 200000
 #define MUS_HANDOVER_TIMES 8 /* in a row, before it is believed */
 #define MUS_HANDOVER_WAIT_NS 1000000 /* who was believed and goes on running is interrupted then */
+#define MUS_HANDOVER_SURE 64 /* in a row, before it is relied on: then not before this, since a timer a millisecond costs more than the rest */
+#define MUS_HANDOVER_SURE_WAIT_NS 4000000
 
 /* @t, which woke up and found @slot idle, begins to run there. */
 static __always_inline void note_idle_wait(const struct task_ctx *t, struct mus_cpu *slot)
@@ -31,6 +33,12 @@ static __always_inline u64 handover_soon(const struct mus_cpu *slot)
 	return soon < MUS_HANDOVER_LEAST_NS ? MUS_HANDOVER_LEAST_NS : soon > MUS_HANDOVER_MOST_NS ? MUS_HANDOVER_MOST_NS : soon;
 }
 
+/* For how long who is handed the CPU waits at most, if the waker on @slot goes on running. */
+static __always_inline u64 handover_wait(const struct mus_cpu *slot)
+{
+	return slot->handovers < MUS_HANDOVER_SURE ? MUS_HANDOVER_WAIT_NS : MUS_HANDOVER_SURE_WAIT_NS;
+}
+
 /* Who runs on @slot has woken somebody synchronously. More than one before it sleeps: they should run side by side. */
 static __always_inline void note_handover(struct mus_cpu *slot, u64 now)
 {
@@ -44,7 +52,7 @@ static __always_inline void judge_handover(struct task_ctx *t, struct mus_cpu *s
 		return;
 	if (runnable || now - slot->woke_ns > handover_soon(slot))
 		t->handovers = 0;
-	else if (t->handovers < MUS_HANDOVER_TIMES)
+	else if (t->handovers < MUS_HANDOVER_SURE)
 		t->handovers++;
 	slot->woke_ns = 0;
 }
@@ -58,10 +66,10 @@ static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, u64
 		return false;
 	note_handover(slot, now);
 	if (slot->woke_ns != now || slot->handovers < MUS_HANDOVER_TIMES || slot->taken || !slot->online ||
-	    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) || waits_locally(cpu))
+	    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) || slot->local_count)
 		return false;
 	slot->sleeps_by_ns = 0; /* that is believed, not relied on */
-	interrupt_later(cpu, slot, now - slot->running_since_ns + MUS_HANDOVER_WAIT_NS, now);
+	interrupt_later(cpu, slot, now - slot->running_since_ns + handover_wait(slot), now);
 	return true;
 }
 

@@ -57,6 +57,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->running_since_ns = now;
 	slot->order = t->order;
 	slot->pinned = p->nr_cpus_allowed == 1;
+	slot->privileged_waits = 0;
 	slot->woke_ns = 0;
 	slot->handovers = t->handovers;
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
@@ -75,8 +76,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	}
 }
 
-/* Charges what @t has used since its run began, or since this was called last. */
-static __always_inline void account_run(struct task_struct *p, struct task_ctx *t, u64 now)
+/* Charges what @t, of @cg, has used since its run began, or since this was called last. */
+static __always_inline void account_run(struct task_struct *p, struct task_ctx *t, struct mus_cgroup *cg, u64 now)
 {
 	u64 used = p->se.sum_exec_runtime - t->run_start_ns;
 
@@ -84,7 +85,7 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 	t->slice_ns -= used < t->slice_ns ? used : t->slice_ns;
 	t->burst_ns += used;
 	__sync_fetch_and_add(&t->unreported_ns, used);
-	fallback_settle(t, is_daemon(p) ? 0 : used); /* it takes no place there: not at the cost of whoever shares its cgroup */
+	fallback_settle(t, cg, is_daemon(p) ? 0 : used); /* it takes no place there: not at the cost of whoever shares its cgroup */
 	standing_drain(&t->standing, used, now);
 }
 
@@ -116,10 +117,9 @@ static __always_inline u32 bit_width(u64 value)
 	return bits + (value >> 1 & 1);
 }
 
-/* Counts how long @t had waited before the run that ends. */
-static __always_inline void count_wait(struct task_ctx *t)
+/* Counts how long @t, of @cg, had waited before the run that ends. */
+static __always_inline void count_wait(struct task_ctx *t, struct mus_cgroup *cg)
 {
-	struct mus_cgroup *cg = bpf_map_lookup_elem(&cgroups, &t->cgroup_id);
 	u32 bucket = bit_width(t->waited_ns / 1000);
 
 	if (!cg)
@@ -134,12 +134,13 @@ static __always_inline void count_wait(struct task_ctx *t)
 static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, bool runnable, u64 now)
 {
 	struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
+	struct mus_cgroup *cg = cgroup_of(t);
 
 	judge_handover(t, slot, runnable, now);
 	slot->running_pid = 0;
 	slot->running_since_ns = 0;
-	account_run(p, t, now);
-	count_wait(t);
+	account_run(p, t, cg, now);
+	count_wait(t, cg);
 }
 
 /* At the end of its slice @p begins another of @slice_ns. */
@@ -168,7 +169,7 @@ static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, s
 static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bool asleep, u64 now)
 {
 	if (place_state(enter(t, nowhere())) == MUS_STATE_HELD)
-		fallback_settle(t, 0);
+		fallback_settle(t, cgroup_of(t), 0);
 	forget_ahead(t);
 	if (!asleep)
 		return;

@@ -12,6 +12,7 @@
 
 #define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
 #define MUS_RESUME_MIN_NS 100000 /* less than this of a slice is not worth going on with: ask for a new one */
+#define MUS_LAST_ORDER ((s64)(~0ull >> 1))
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
 {
@@ -144,17 +145,21 @@ static __always_inline s32 standing_cpu(struct task_struct *p, u64 cgroup_id, u6
 	return best;
 }
 
-/* The order of the first task on @queue; the largest there is when it is empty. */
-static __always_inline u64 first_order(u64 queue)
+/* The order of the first task on @queue; the largest there is when it is empty. Signed, as the kernel compares them: resumed_order(). */
+static __always_inline s64 first_order(u64 queue)
 {
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
-	u64 order = ~0ull;
+	s64 order = MUS_LAST_ORDER;
 
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) { /* from 6.19 on: without a lock */
+		p = scx_bpf_dsq_peek(queue);
+		return p ? (s64)p->scx.dsq_vtime : order;
+	}
 	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
 		p = bpf_iter_scx_dsq_next(&it);
 		if (p)
-			order = p->scx.dsq_vtime;
+			order = (s64)p->scx.dsq_vtime;
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	return order;
@@ -265,12 +270,14 @@ static __always_inline bool sleeps_soon(const struct mus_cpu *slot, u64 now)
 /* A task begins to run: the tick alone would end its slice up to 4 ms late. */
 static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
 {
-	if (!waits_locally(cpu))
+	bool locally = slot->local_count;
+
+	if (!locally) {
 		slot->min_run_ns = 0;
-	if ((in_turn_alone(slot) || sleeps_soon(slot, now)) && !waits_locally(cpu))
-		return;
-	if (waits_elsewhere(slot) || waits_locally(cpu))
-		look_at(cpu, slot, run_due(slot), now);
+		if (!waits_elsewhere(slot) || in_turn_alone(slot) || sleeps_soon(slot, now))
+			return;
+	}
+	look_at(cpu, slot, run_due(slot), now);
 }
 
 static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)

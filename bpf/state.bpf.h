@@ -361,6 +361,14 @@ struct {
 	__type(value, struct mus_cgroup);
 } cgroups SEC(".maps");
 
+/* NULL: there are more than the map holds. */
+static __always_inline struct mus_cgroup *cgroup_of(const struct task_ctx *t)
+{
+	u64 id = t->cgroup_id;
+
+	return bpf_map_lookup_elem(&cgroups, &id);
+}
+
 /* ---- timers ---------------------------------------------------------------------------------- */
 
 struct timer_slot {

@@ -48,8 +48,8 @@ static __always_inline u64 turn_margin(const struct standing_order *s)
 /* Whether nobody that waits for @cpu comes before @order. */
 static __always_inline bool first_in_turn(s32 cpu, const struct mus_cpu *slot, u64 order)
 {
-	return !waits_locally(cpu) && (!own_queue(slot) || order < first_order(queue_id(MUS_QUEUE_CPU, cpu))) &&
-	       (!shared_queue(shard_slot(slot->shard)) || order < first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)));
+	return !waits_locally(cpu) && (!own_queue(slot) || (s64)order < first_order(queue_id(MUS_QUEUE_CPU, cpu))) &&
+	       (!shared_queue(shard_slot(slot->shard)) || (s64)order < first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)));
 }
 
 /*

@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 8u
+#define MUS_ABI_VERSION 9u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -236,7 +236,8 @@ struct mus_cpu {
 	__u64 sleeps_by_ns;     /* when what runs there sleeps, if it computes for as long as last time; 0: it has computed for longer, or nothing is known */
 	__u64 cgroup_id;        /* of the task that runs there, or ran last */
 	__u64 pinned;            /* 0 or 1: what runs there may run nowhere else */
-	__u64 reserved[2];
+	__u64 privileged_waits; /* 0 or 1: a thread of the kernel's or the daemon's has interrupted what ran there, and begins next */
+	__u64 reserved;
 };
 
 /* One for each last-level cache. Writer: kernel half. */
