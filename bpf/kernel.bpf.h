@@ -71,7 +71,7 @@ struct task_struct {
 	int nr_cpus_allowed;
 	const struct cpumask *cpus_ptr;
 	unsigned short migration_disabled;
-	int on_cpu;
+	unsigned int on_cpu; /* int before 7.2, u8 since: a load is made to fit only where what is declared here is unsigned */
 	int prio;
 	int pid;
 	int tgid;

@@ -280,6 +280,18 @@ static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
 	look_at(cpu, slot, run_due(slot), now);
 }
 
+/* Whether nobody waits any more who should have come before the one that runs on @slot: another CPU has been found. */
+static __always_inline bool turn_is_over(s32 cpu, const struct mus_cpu *slot)
+{
+	bool over;
+
+	bpf_rcu_read_lock(); /* a timer has it; 6.16 wants to be told */
+	over = !comes_before(first_order(queue_id(MUS_QUEUE_CPU, cpu)), slot, slot->turn_waits) &&
+	       !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot, slot->turn_waits);
+	bpf_rcu_read_unlock();
+	return over;
+}
+
 static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 {
 	s32 cpu = *key;
@@ -290,8 +302,7 @@ static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
 	if (!slot->running_since_ns || !(waits_elsewhere(slot) || waits_locally(cpu)))
 		return 0;
 	due = run_due(slot);
-	if (slot->turn_waits && !comes_before(first_order(queue_id(MUS_QUEUE_CPU, cpu)), slot, slot->turn_waits) &&
-	    !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot, slot->turn_waits)) { /* it has found another CPU */
+	if (slot->turn_waits && turn_is_over(cpu, slot)) {
 		slot->min_run_ns = 0;
 		due = run_due(slot);
 	}
