@@ -101,7 +101,7 @@ static __always_inline u64 shared_queue(const struct mus_shard *shard)
 /* The counters of this CPU: no other CPU writes them. */
 static __always_inline struct mus_counters *counters(void)
 {
-	return &shared.counters[bpf_get_smp_processor_id() & (MUS_MAX_CPUS - 1)];
+	return &cpu_slot(bpf_get_smp_processor_id())->counters;
 }
 
 #define count(field) __sync_fetch_and_add(&counters()->field, 1)

@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 9u
+#define MUS_ABI_VERSION 10u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -206,7 +206,7 @@ struct mus_counters {
 	__u64 asleep;                    /* of those, they that do not want to run; modulo 2^64: only the sum says something */
 };
 
-/* What one CPU is doing. Writer: kernel half. Read by userspace without a message; may be stale. */
+/* What one CPU is doing, and has done: on one page. Writer: kernel half. Read by userspace without a message; may be stale. */
 struct mus_cpu {
 	__u64 running_since_ns; /* when the task that runs there began; 0: idle or unknown */
 	__u64 starved_since_ns; /* found nothing decided while tasks were held; 0: not starved */
@@ -238,6 +238,8 @@ struct mus_cpu {
 	__u64 pinned;            /* 0 or 1: what runs there may run nowhere else */
 	__u64 privileged_waits; /* 0 or 1: a thread of the kernel's or the daemon's has interrupted what ran there, and begins next */
 	__u64 reserved;
+	struct mus_counters counters;
+	__u64 reserved_more[8];
 };
 
 /* One for each last-level cache. Writer: kernel half. */
@@ -337,10 +339,9 @@ struct mus_shared {
 	struct mus_exit exit;
 	__u64 resyncs;         /* times that the resync program ran */
 	__u64 reserved_exit[5];
-	struct mus_daemon daemon; /* this and the next three start on a cache line */
+	struct mus_daemon daemon; /* this and the next two start on a cache line */
 	struct mus_shard shards[MUS_MAX_SHARDS];
 	struct mus_cpu cpus[MUS_MAX_CPUS];
-	struct mus_counters counters[MUS_MAX_CPUS];
 };
 
 /* Input and output of the SYSCALL programs (ctx_in). */
@@ -402,7 +403,7 @@ MUS_ASSERT_AT(mus_counters, decisions, 168);
 MUS_ASSERT_AT(mus_counters, drains, 224);
 MUS_ASSERT_AT(mus_counters, asleep, 248);
 
-MUS_ASSERT(sizeof(struct mus_cpu) == 192);
+MUS_ASSERT(sizeof(struct mus_cpu) == 512);
 MUS_ASSERT_AT(mus_cpu, starved_since_ns, 8);
 MUS_ASSERT_AT(mus_cpu, running_pid, 16);
 MUS_ASSERT_AT(mus_cpu, route, 20);
@@ -412,6 +413,7 @@ MUS_ASSERT_AT(mus_cpu, shard, 32);
 MUS_ASSERT_AT(mus_cpu, kernel_turn, 40);
 MUS_ASSERT_AT(mus_cpu, rescued_ns, 48);
 MUS_ASSERT_AT(mus_cpu, slice_end_ns, 64);
+MUS_ASSERT_AT(mus_cpu, counters, 192);
 
 MUS_ASSERT(sizeof(struct mus_shard) == 64);
 MUS_ASSERT_AT(mus_shard, queued_count, 8);
@@ -454,6 +456,6 @@ MUS_ASSERT_AT(mus_shared, exit, 192);
 MUS_ASSERT_AT(mus_shared, daemon, 1408);
 MUS_ASSERT_AT(mus_shared, shards, 1536);
 MUS_ASSERT_AT(mus_shared, cpus, 1536 + 64 * MUS_MAX_SHARDS);
-MUS_ASSERT_AT(mus_shared, counters, 1536 + 64 * MUS_MAX_SHARDS + 192 * MUS_MAX_CPUS);
+MUS_ASSERT(offsetof(struct mus_shared, cpus) % sizeof(struct mus_cpu) == 0); /* none is on two pages */
 
 #endif /* MUS_ABI_H */

@@ -50,7 +50,7 @@ TEST(Abi, SharedArraysStartOnACacheLine) {
   EXPECT_EQ(offsetof(mus_shared, daemon) % 64, 0u);
   EXPECT_EQ(offsetof(mus_shared, shards) % 64, 0u);
   EXPECT_EQ(offsetof(mus_shared, cpus) % 64, 0u);
-  EXPECT_EQ(offsetof(mus_shared, counters) % 64, 0u);
+  EXPECT_EQ(offsetof(mus_cpu, counters) % 64, 0u);
   EXPECT_EQ(sizeof(mus_cpu) % 64, 0u);
   EXPECT_EQ(sizeof(mus_shard) % 64, 0u);
 }

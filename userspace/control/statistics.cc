@@ -31,7 +31,7 @@ Totals read_once(const mus_shared& shared) {
   Totals totals;
   auto* sum = reinterpret_cast<std::uint64_t*>(&totals.counters);
   for (std::uint32_t cpu = 0; cpu < std::min(shared.cpu_count, MUS_MAX_CPUS); ++cpu) {
-    auto* words = reinterpret_cast<const std::uint64_t*>(&shared.counters[cpu]);
+    auto* words = reinterpret_cast<const std::uint64_t*>(&shared.cpus[cpu].counters);
     for (std::size_t i = 0; i < sizeof(mus_counters) / sizeof(*sum); ++i) sum[i] += read(words[i]);
     const mus_cpu& slot = shared.cpus[cpu];
     totals.queued += read(slot.queued_count) + read(slot.resumed_count);

@@ -14,9 +14,9 @@ TEST(Totals, AddUpTheCpusThatThereAre) {
   auto shared = std::make_unique<mus_shared>();
   shared->cpu_count = 2;
   shared->shard_count = 1;
-  shared->counters[0].decisions = 3;
-  shared->counters[1].decisions = 4;
-  shared->counters[2].decisions = 100;
+  shared->cpus[0].counters.decisions = 3;
+  shared->cpus[1].counters.decisions = 4;
+  shared->cpus[2].counters.decisions = 100;
   shared->cpus[1].queued_count = 2;
   shared->shards[0].queued_count = 5;
   shared->shards[0].in_turn_count = 3;

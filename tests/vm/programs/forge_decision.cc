@@ -71,9 +71,9 @@ struct Counts {
 
 Counts counts() {
   Counts sum;
-  for (const mus_counters& cpu : shared().counters) {
-    for (std::size_t i = 1; i < MUS_REFUSALS; ++i) sum.refused[i] += std::atomic_ref(const_cast<mus_counters&>(cpu).refused[i]).load();
-    sum.decisions += std::atomic_ref(const_cast<mus_counters&>(cpu).decisions).load();
+  for (mus_cpu& cpu : shared().cpus) {
+    for (std::size_t i = 1; i < MUS_REFUSALS; ++i) sum.refused[i] += std::atomic_ref(cpu.counters.refused[i]).load();
+    sum.decisions += std::atomic_ref(cpu.counters.decisions).load();
   }
   return sum;
 }
