@@ -35,7 +35,7 @@ static __always_inline void kick_for(struct task_struct *p, u64 cgroup_id, struc
 			return;
 		}
 		/* Its own CPU may be between two tasks: not idle yet, and past the run queues. */
-		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), idle);
+		scx_bpf_kick_cpu(task_cpu(p), idle);
 		cpu = shard->starved_cpu - 1;
 		if (cpu >= 0 && starved(cpu)) {
 			shard->starved_cpu = 0;
@@ -47,7 +47,7 @@ static __always_inline void kick_for(struct task_struct *p, u64 cgroup_id, struc
 		return;
 	now = now_ns();
 	if (cpu < 0)
-		cpu = standing_cpu(p, cgroup_id, d->standing_min_run_ns, scx_bpf_task_cpu(p), now);
+		cpu = standing_cpu(p, cgroup_id, d->standing_min_run_ns, task_cpu(p), now);
 	if (interruptible(cpu_slot(cpu), d->standing_min_run_ns, now)) {
 		cpu_slot(cpu)->running_since_ns = 0;
 		scx_bpf_kick_cpu(cpu, preempt);
@@ -101,7 +101,7 @@ static __always_inline u32 move_decided(struct task_struct *p, struct task_ctx *
 		note_decision();
 		kick_for(p, cgroup_id, shard_slot(shard), d);
 	} else if (refusal == MUS_REFUSED_NOT_YET) { /* for a moment it did not look held: who looked then looks again */
-		scx_bpf_kick_cpu(scx_bpf_task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
+		scx_bpf_kick_cpu(task_cpu(p), SCX_ENUM(scx_kick_flags, SCX_KICK_IDLE));
 	}
 	return refusal;
 }

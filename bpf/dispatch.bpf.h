@@ -222,7 +222,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 	if (shard->held_count && now - slot->rescued_ns >= patience_ns(slot, now) / 16 && rescue_forgotten(cpu))
 		return;
 	if (t)
-		account_run(prev, t, cgroup_of(t), now);
+		account_run(prev, t, now);
 	if (t && continue_decided(cpu, slot, prev, t, now)) {
 		slot->starved_since_ns = 0;
 		return;

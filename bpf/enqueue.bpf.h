@@ -30,7 +30,7 @@ static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 {
 	t->wake_ns = now;
 	t->ready_ns = now;
-	t->waker_pid = (s32)bpf_get_current_pid_tgid();
+	t->waker_pid = current_pid();
 }
 
 /*
@@ -112,7 +112,7 @@ static __always_inline u64 slice_left(const struct task_ctx *t)
 /* Waits with the kernel's own for any CPU, which takes turns between them and everybody else. */
 static __always_inline void queue_kernel(struct task_struct *p, struct task_ctx *t, u32 route, u64 enq_flags)
 {
-	u32 shard = shard_of_cpu(scx_bpf_task_cpu(p));
+	u32 shard = shard_of_cpu(task_cpu(p));
 	s32 idle;
 
 	t->route = route;
@@ -129,7 +129,7 @@ static __always_inline void queue_kernel(struct task_struct *p, struct task_ctx 
  */
 static __always_inline void enqueue_exiting(struct task_struct *p, struct task_ctx *t, bool wakeup, u64 enq_flags)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 
 	if (!cpu_slot(cpu)->taken && (wakeup || slice_left(t)))
 		insert_local(p, t, cpu, MUS_ROUTE_KERNEL, slice_left(t) ?: shared.slice_ns, enq_flags);
@@ -144,7 +144,7 @@ static __always_inline void enqueue_exiting(struct task_struct *p, struct task_c
 static __always_inline void enqueue_privileged(struct task_struct *p, struct task_ctx *t, u32 route, bool wakeup,
 					       u64 enq_flags)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	bool taken = cpu_slot(cpu)->taken;
 
 	if (wakeup && (!taken || p->nr_cpus_allowed == 1)) {
@@ -175,7 +175,7 @@ static __always_inline u64 resumed_order(const struct mus_cpu *slot, u64 now)
  */
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags, u64 now)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	bool in_turn = t->flags & MUS_TASK_IN_TURN || (t->standing.slice_ns && !interrupts(t));
 
 	t->route = MUS_ROUTE_RESUMED;
@@ -199,7 +199,7 @@ static __always_inline void enqueue_decided(struct task_struct *p, struct task_c
 static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx *t, u32 event_flags, u64 enq_flags,
 					 u64 now)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	u32 index = shard_of_cpu(cpu);
 	struct mus_shard *shard = shard_slot(index);
 	bool announced = place_state(t->at) == MUS_STATE_RUNNING && known_ahead(t), wake = false;
@@ -231,6 +231,21 @@ static __always_inline void enqueue_held(struct task_struct *p, struct task_ctx 
 		wake_userspace(now);
 }
 
+/* The task is off the queue on which it waited, if it did: something about it was changed meanwhile. Nothing says so when that happens. */
+static __always_inline void leaves(struct task_ctx *t)
+{
+	if (place_state(enter(t, nowhere())) == MUS_STATE_HELD)
+		settle(t);
+	forget_ahead(t);
+}
+
+static __always_inline bool waits(const struct task_ctx *t)
+{
+	u32 state = place_state(t->at);
+
+	return state != MUS_STATE_NONE && state != MUS_STATE_RUNNING;
+}
+
 /* No callback says so when @p moves to another cgroup. */
 static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *t)
 {
@@ -238,6 +253,7 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
 
 	if (t->cgroup_id == id)
 		return;
+	settle(t);
 	t->cgroup_id = id;
 	if (!bpf_map_lookup_elem(&cgroups, &id))
 		learn_cgroups((u64)BPF_CORE_READ(p, cgroups, dfl_cgrp)); /* a number: it is read by probing */
@@ -249,7 +265,7 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
  */
 static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, u64 now)
 {
-	const struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
+	const struct mus_cpu *slot = cpu_slot(task_cpu(p));
 
 	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits) &&
 	       may_join(p, t, MUS_STANDING_RETURNS, now);
@@ -261,7 +277,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	struct task_ctx *t = task_ctx(p);
 	bool wakeup = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_WAKEUP);
 	bool selected = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_CPU_SELECTED);
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	bool taken = cpu_taken(cpu);
 	u32 event_flags = 0;
 	u64 now = now_ns(), left;
@@ -270,6 +286,8 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		scx_error("no context for pid %d", p->pid);
 		return;
 	}
+	if (waits(t))
+		leaves(t);
 	if (wakeup && !selected)
 		note_wakeup(t, now);
 	if (!t->ready_ns)

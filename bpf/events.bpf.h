@@ -55,7 +55,7 @@ static __always_inline void fill_affinity(struct mus_event *e, const struct task
 	if (migration_disabled(p, 2)) {
 		e->affinity = MUS_AFFINITY_ONE;
 		e->allowed_count = 1;
-		e->allowed_cpu = scx_bpf_task_cpu(p);
+		e->allowed_cpu = task_cpu(p);
 	} else {
 		e->affinity = e->allowed_count >= shared.online_count ? MUS_AFFINITY_ALL
 			      : e->allowed_count == 1		       ? MUS_AFFINITY_ONE
@@ -87,7 +87,7 @@ static __always_inline bool post_task_event(u32 kind, u32 flags, struct task_str
 	e->wake_ns = t->wake_ns;
 	e->sleep_ns = t->sleep_ns;
 	e->waker_pid = t->waker_pid;
-	e->cpu = scx_bpf_task_cpu(p);
+	e->cpu = task_cpu(p);
 	e->weight = p->scx.weight;
 	fill_affinity(e, p, allowed);
 	e->arg = arg;

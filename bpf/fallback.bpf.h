@@ -47,6 +47,31 @@ static __always_inline u64 fallback_expected(const struct task_ctx *t, u64 slice
 	return t->flags & MUS_TASK_LONG || !t->last_burst_ns || run > slice_ns ? slice_ns : run;
 }
 
+/* Settles what was charged ahead with what @t, of @cg, has really used. */
+static __always_inline void fallback_settle(struct task_ctx *t, struct mus_cgroup *cg)
+{
+	s64 delta = (s64)(t->unsettled_ns * MUS_WEIGHT_DEFAULT / fallback_weight(cg)) - (s64)t->upfront_ns;
+
+	t->unsettled_ns = 0;
+	t->upfront_ns = 0;
+	__sync_fetch_and_add(&cg->fallback_vtime_ns, delta);
+}
+
+/* Books with its cgroup what @t has used and waited for since the last time. */
+static __always_inline void settle(struct task_ctx *t)
+{
+	struct mus_cgroup *cg = cgroup_of(t);
+	u32 bucket = t->wait_bucket, runs = t->wait_runs;
+
+	t->wait_runs = 0;
+	if (!cg)
+		return;
+	fallback_settle(t, cg);
+	barrier_var(bucket); /* checked in the register that is used */
+	if (bucket < MUS_WAIT_BUCKETS)
+		__sync_fetch_and_add(&cg->waits[bucket], runs);
+}
+
 /* Takes a place in the held queue for @t, its expected run charged ahead. Sleepers keep one slice of credit at most. */
 static __always_inline void fallback_place(struct task_ctx *t, const struct mus_shard *shard, u64 slice_ns)
 {
@@ -56,6 +81,7 @@ static __always_inline void fallback_place(struct task_ctx *t, const struct mus_
 	t->place_ns = floor;
 	if (!cg)
 		return;
+	fallback_settle(t, cg);
 	weight = fallback_weight(cg);
 	credit = slice_ns * MUS_WEIGHT_DEFAULT / weight;
 	cost = fallback_expected(t, slice_ns) * MUS_WEIGHT_DEFAULT / weight;
@@ -68,18 +94,6 @@ static __always_inline void fallback_place(struct task_ctx *t, const struct mus_
 	__sync_fetch_and_add(&cg->fallback_vtime_ns, cost);
 	t->upfront_ns = cost;
 	t->place_ns = place;
-}
-
-/* Settles what was charged ahead with the @used_ns that @t really ran: 0 when it left without running. */
-static __always_inline void fallback_settle(struct task_ctx *t, struct mus_cgroup *cg, u64 used_ns)
-{
-	s64 delta;
-
-	if (!cg)
-		return;
-	delta = (s64)(used_ns * MUS_WEIGHT_DEFAULT / fallback_weight(cg)) - (s64)t->upfront_ns;
-	t->upfront_ns = 0;
-	__sync_fetch_and_add(&cg->fallback_vtime_ns, delta);
 }
 
 /* @t begins to run: the shard's clock is the furthest place that was served. It bounds what sleepers keep. */

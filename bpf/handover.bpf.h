@@ -62,11 +62,11 @@ static __always_inline bool takes_over(const struct task_struct *p, s32 cpu, u64
 {
 	struct mus_cpu *slot = cpu_slot(cpu);
 
-	if (slot->running_pid != (s32)bpf_get_current_pid_tgid() || !slot->running_since_ns)
+	if (slot->running_pid != current_pid() || !slot->running_since_ns)
 		return false;
 	note_handover(slot, now);
 	if (slot->woke_ns != now || slot->handovers < MUS_HANDOVER_TIMES || slot->taken || !slot->online ||
-	    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || waits_elsewhere(slot) || slot->local_count)
+	    !may_run(p, cpu) || waits_elsewhere(slot) || slot->local_count)
 		return false;
 	slot->sleeps_by_ns = 0; /* that is believed, not relied on */
 	interrupt_later(cpu, slot, now - slot->running_since_ns + handover_wait(slot), now);

@@ -67,7 +67,7 @@ __noinline int hand_back(u64 queue)
 			p = bpf_iter_scx_dsq_next(&it);
 			if (!p)
 				break;
-			cpu = scx_bpf_task_cpu(p);
+			cpu = task_cpu(p);
 			t = task_ctx(p);
 			if (!t || !inactive(cpu))
 				continue;

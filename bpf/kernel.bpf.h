@@ -64,7 +64,13 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct thread_info {
+	u32 cpu;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
 	unsigned int flags;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
@@ -135,7 +141,6 @@ struct sched_ext_ops {
 	void (*dispatch)(s32 cpu, struct task_struct *prev);
 	void (*running)(struct task_struct *p);
 	void (*stopping)(struct task_struct *p, bool runnable);
-	void (*quiescent)(struct task_struct *p, u64 deq_flags);
 	bool (*yield)(struct task_struct *from, struct task_struct *to);
 	void (*cpu_acquire)(s32 cpu, struct scx_cpu_acquire_args *args);
 	void (*cpu_release)(s32 cpu, struct scx_cpu_release_args *args);
@@ -171,9 +176,6 @@ enum scx_enq_flags {
 enum scx_wake_flags {
 	SCX_WAKE_SYNC,
 };
-enum scx_deq_flags {
-	SCX_DEQ_SLEEP,
-};
 enum scx_kick_flags {
 	SCX_KICK_IDLE,
 	SCX_KICK_PREEMPT,
@@ -188,7 +190,8 @@ enum scx_dsq_id_flags {
 
 #define SCX_ENUM(type, name) bpf_core_enum_value(enum type, name)
 
-#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+#define TASK_RUNNING 0 /* include/linux/sched.h: task_struct::__state of one that does not want to sleep */
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 #define MAX_RT_PRIO 100 /* include/linux/sched/prio.h: task_struct::prio of the classes above ours is less */
 
@@ -264,6 +267,17 @@ extern const struct rq runqueues __ksym __weak;
 static __always_inline u64 now_ns(void)
 {
 	return bpf_ksym_exists(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
+}
+
+/* A call of the kernel's is dear where the address space has just changed: these two are loads. */
+static __always_inline s32 task_cpu(const struct task_struct *p)
+{
+	return bpf_core_field_exists(p->thread_info.cpu) ? (s32)p->thread_info.cpu : scx_bpf_task_cpu(p);
+}
+
+static __always_inline s32 current_pid(void)
+{
+	return bpf_get_current_task_btf()->pid;
 }
 
 static __always_inline void dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice_ns, u64 enq_flags)

@@ -151,15 +151,6 @@ void BPF_PROG(mus_stopping, struct task_struct *p, bool runnable)
 		run_ends(p, t, runnable, now_ns());
 }
 
-SEC("struct_ops/mus_quiescent")
-void BPF_PROG(mus_quiescent, struct task_struct *p, u64 deq_flags)
-{
-	struct task_ctx *t = task_ctx(p);
-
-	if (t)
-		leaves(p, t, deq_flags & SCX_ENUM(scx_deq_flags, SCX_DEQ_SLEEP), now_ns());
-}
-
 /* A task of a higher class takes the CPU, for who knows how long: what waited for it goes elsewhere. */
 SEC("struct_ops/mus_cpu_release")
 void BPF_PROG(mus_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
@@ -241,7 +232,8 @@ void BPF_PROG(mus_exit_task, struct task_struct *p, struct scx_exit_task_args *a
 	forget_daemon(p);
 	if (!t)
 		return;
-	enter(t, nowhere());
+	settle(t);
+	leaves(t);
 	count_place(nowhere(), -1);
 	count(exited);
 	if (t->flags & MUS_TASK_KNOWN)
@@ -261,8 +253,8 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 	if (!t)
 		return;
 	if (bpf_core_field_exists(p->on_cpu) && p->on_cpu && !(p->flags & PF_EXITING))
-		cpu_slot(scx_bpf_task_cpu(p))->taken = 1;
-	enter(t, nowhere());
+		cpu_slot(task_cpu(p))->taken = 1;
+	leaves(t);
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 	clear_flag(t, ~MUS_TASK_KERNEL);
@@ -288,6 +280,7 @@ void BPF_PROG(mus_cgroup_move, struct task_struct *p, struct cgroup *from, struc
 
 	if (!t)
 		return;
+	settle(t);
 	t->cgroup_id = cgroup_id(to);
 	changed(p, MUS_EVENT_CGROUP, p->cpus_ptr);
 }
@@ -366,7 +359,6 @@ struct sched_ext_ops mus_ops = {
 	.dispatch = (void *)mus_dispatch,
 	.running = (void *)mus_running,
 	.stopping = (void *)mus_stopping,
-	.quiescent = (void *)mus_quiescent,
 	.cpu_acquire = (void *)mus_cpu_acquire,
 	.cpu_release = (void *)mus_cpu_release,
 	.yield = (void *)mus_yield,

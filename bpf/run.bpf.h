@@ -9,9 +9,11 @@
 #include "handover.bpf.h"
 #include "standing.bpf.h"
 
+#define MUS_SETTLE_NS 5000000 /* who is not held may run, on and off, for so long before its cgroup is charged with it */
+
 static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t, u64 now)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
 	place_t from = enter(t, place(MUS_STATE_RUNNING, slot->shard, cpu));
 	u32 old = place_state(from), route;
@@ -76,8 +78,8 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	}
 }
 
-/* Charges what @t, of @cg, has used since its run began, or since this was called last. */
-static __always_inline void account_run(struct task_struct *p, struct task_ctx *t, struct mus_cgroup *cg, u64 now)
+/* Charges what @t has used since its run began, or since this was called last. */
+static __always_inline void account_run(struct task_struct *p, struct task_ctx *t, u64 now)
 {
 	u64 used = p->se.sum_exec_runtime - t->run_start_ns;
 
@@ -85,7 +87,8 @@ static __always_inline void account_run(struct task_struct *p, struct task_ctx *
 	t->slice_ns -= used < t->slice_ns ? used : t->slice_ns;
 	t->burst_ns += used;
 	__sync_fetch_and_add(&t->unreported_ns, used);
-	fallback_settle(t, cg, is_daemon(p) ? 0 : used); /* it takes no place there: not at the cost of whoever shares its cgroup */
+	if (!is_daemon(p)) /* it takes no place there: not at the cost of whoever shares its cgroup */
+		t->unsettled_ns += used;
 	standing_drain(&t->standing, used, now);
 }
 
@@ -117,62 +120,31 @@ static __always_inline u32 bit_width(u64 value)
 	return bits + (value >> 1 & 1);
 }
 
-/* Counts how long @t, of @cg, had waited before the run that ends. */
-static __always_inline void count_wait(struct task_ctx *t, struct mus_cgroup *cg)
+/*
+ * Books the run of @t that ends, and how long it had waited, with its cgroup. Of short runs and like waits some at a time: finding the
+ * cgroup is much of what such a run costs.
+ */
+static __always_inline void settle_run(struct task_ctx *t, u64 now)
 {
 	u32 bucket = bit_width(t->waited_ns / 1000);
 
-	if (!cg)
-		return;
 	if (bucket >= MUS_WAIT_BUCKETS)
 		bucket = MUS_WAIT_BUCKETS - 1;
-	barrier_var(bucket);
-	if (bucket < MUS_WAIT_BUCKETS)
-		__sync_fetch_and_add(&cg->waits[bucket], 1);
+	if (bucket != t->wait_bucket && t->wait_runs)
+		settle(t);
+	t->wait_bucket = bucket;
+	t->wait_runs++;
+	if (t->upfront_ns || now - t->settled_ns >= MUS_SETTLE_NS) {
+		settle(t);
+		t->settled_ns = now;
+	}
 }
 
-static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, bool runnable, u64 now)
+/* The task stops running, and sleeps. */
+static __always_inline void falls_asleep(struct task_struct *p, struct task_ctx *t, u64 now)
 {
-	struct mus_cpu *slot = cpu_slot(scx_bpf_task_cpu(p));
-	struct mus_cgroup *cg = cgroup_of(t);
-
-	judge_handover(t, slot, runnable, now);
-	slot->running_pid = 0;
-	slot->running_since_ns = 0;
-	account_run(p, t, cg, now);
-	count_wait(t, cg);
-}
-
-/* At the end of its slice @p begins another of @slice_ns. */
-static __always_inline void renew_slice(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
-					u64 now)
-{
-	set_slice(p, slice_ns);
-	t->slice_ns = slice_ns;
-	t->route = slot->route = MUS_ROUTE_RESUMED; /* whatever it began as: it may be interrupted now */
-	slot->slice_end_ns = now + slice_ns;
-	slot->running_since_ns = now;
-	slot->order = t->order = now;
-	count(kept);
-	watch_run(scx_bpf_task_cpu(p), slot, now);
-}
-
-/* Nobody has said so, but it may go on. Userspace is told of what it has used, now and then. */
-static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
-				    u64 now)
-{
-	renew_slice(p, t, slot, slice_ns, now);
-	report_use(p, t, now);
-}
-
-/* The task is no longer runnable, or is taken off its queue while something about it changes. */
-static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bool asleep, u64 now)
-{
-	if (place_state(enter(t, nowhere())) == MUS_STATE_HELD)
-		fallback_settle(t, cgroup_of(t), 0);
+	enter(t, nowhere());
 	forget_ahead(t);
-	if (!asleep)
-		return;
 	clear_flag(t, MUS_TASK_LONG);
 	t->sleep_ns = now;
 	t->last_burst_ns = t->burst_ns ?: 1;
@@ -188,6 +160,43 @@ static __always_inline void leaves(struct task_struct *p, struct task_ctx *t, bo
 		post_task_event(MUS_EVENT_REPORT, standing_route(t->route) ? MUS_EVENT_STANDING : 0, p, t, p->cpus_ptr, 0,
 				now);
 	}
+}
+
+/* ops.stopping. Who is not @runnable any more sleeps, or is changed while it runs (by sched_setaffinity(), say) and goes on. */
+static __always_inline void run_ends(struct task_struct *p, struct task_ctx *t, bool runnable, u64 now)
+{
+	struct mus_cpu *slot = cpu_slot(task_cpu(p));
+	bool sleeps = !runnable && p->__state != TASK_RUNNING;
+
+	judge_handover(t, slot, !sleeps, now);
+	slot->running_pid = 0;
+	slot->running_since_ns = 0;
+	account_run(p, t, now);
+	settle_run(t, now);
+	if (sleeps)
+		falls_asleep(p, t, now);
+}
+
+/* At the end of its slice @p begins another of @slice_ns. */
+static __always_inline void renew_slice(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
+					u64 now)
+{
+	set_slice(p, slice_ns);
+	t->slice_ns = slice_ns;
+	t->route = slot->route = MUS_ROUTE_RESUMED; /* whatever it began as: it may be interrupted now */
+	slot->slice_end_ns = now + slice_ns;
+	slot->running_since_ns = now;
+	slot->order = t->order = now;
+	count(kept);
+	watch_run(task_cpu(p), slot, now);
+}
+
+/* Nobody has said so, but it may go on. Userspace is told of what it has used, now and then. */
+static __always_inline void goes_on(struct task_struct *p, struct task_ctx *t, struct mus_cpu *slot, u64 slice_ns,
+				    u64 now)
+{
+	renew_slice(p, t, slot, slice_ns, now);
+	report_use(p, t, now);
 }
 
 static __always_inline void changed(struct task_struct *p, u32 kind, const struct cpumask *allowed)

@@ -327,7 +327,7 @@ static __always_inline u64 return_min_run(const struct standing_order *s)
 /* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. */
 static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 min_run, u64 enq_flags, u64 now)
 {
-	s32 cpu = scx_bpf_task_cpu(p);
+	s32 cpu = task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
 
 	if (interruptible(slot, min_run, now)) {

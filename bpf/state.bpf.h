@@ -242,7 +242,11 @@ struct task_ctx {
 	u64 next_order;
 	u64 order;           /* its turn: its place on the run queue that the present run came from, or when that began */
 	s32 next_target;
-	u32 reserved_too;
+	u32 wait_bucket;     /* how long it waited before its last runs, as in mus_cgroup.waits */
+	u32 wait_runs;       /* so many of these are not counted there yet */
+	u32 reserved;
+	u64 unsettled_ns;    /* run time that its cgroup has not been charged with in the fallback order */
+	u64 settled_ns;      /* when that was done last */
 	struct standing_order standing;
 };
 
@@ -281,10 +285,16 @@ static __always_inline bool kernel_owned(const struct task_struct *p, const stru
 	return t->flags & MUS_TASK_KERNEL || ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1);
 }
 
+/* Most may run anywhere: then nobody need be called. */
+static __always_inline bool may_run(const struct task_struct *p, s32 cpu)
+{
+	return (u32)p->nr_cpus_allowed >= shared.cpu_count || bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
+}
+
 /* Programs that run on behalf of @p itself, one or, in cpu_release, two, have pinned it for the moment: not counted. */
 static __always_inline bool migration_disabled(const struct task_struct *p, u32 programs)
 {
-	return p->migration_disabled > (p->pid == (s32)bpf_get_current_pid_tgid() ? programs : 0);
+	return p->migration_disabled > (p->pid == current_pid() ? programs : 0);
 }
 
 /* Counts a task in (+1) or out (-1) of where it is. */

@@ -22,7 +22,7 @@ static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
 static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
 {
 	return t->standing.flags & flag && (p->nr_cpus_allowed == 1 || (u64)p->nr_cpus_allowed >= shared.online_count) && !userspace_stalled(now) &&
-	       !keeps_out_held(cpu_slot(scx_bpf_task_cpu(p)), now) && standing_holds(t, now);
+	       !keeps_out_held(cpu_slot(task_cpu(p)), now) && standing_holds(t, now);
 }
 
 /*
@@ -116,7 +116,7 @@ static __always_inline bool is_due(u64 order, s32 cpu, bool pinned, u64 margin)
  */
 static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx *t, bool woke, u64 enq_flags, u64 now)
 {
-	s32 cpu = scx_bpf_task_cpu(p), idle;
+	s32 cpu = task_cpu(p), idle;
 	struct mus_cpu *slot = cpu_slot(cpu);
 	bool pinned = p->nr_cpus_allowed == 1;
 	u32 shard = slot->shard;

@@ -9,13 +9,12 @@ Actor queue_actor(int cpu) { return cpu ? Actor::kQueue1 : Actor::kQueue0; }
 
 }  // namespace
 
-void Rules::enqueue_begins(State& s, int task, bool wakes, bool goes_on) const {
+void Rules::enqueue_begins(State& s, int task, bool wakes) const {
   Task& t = s.tasks[task];
   t.where = Where::kEntering;
   t.pos = 0;
   t.enter = Enter::kBegins;
   t.wakes = wakes;
-  t.goes_on = goes_on;
 }
 
 bool Rules::posts(State& s, int task) const {
@@ -48,6 +47,7 @@ void Rules::enqueue_step(const State& from, int task) {
   switch (t.enter) {
     case Enter::kNo: return;
     case Enter::kBegins: {
+      if (t.place.at != At::kNone && t.place.at != At::kRunning) leaves(s, task);
       bool ran = t.place.at == At::kRunning;
       if (ran && t.slice_left) {
         enter(s, task, {At::kResumed, own});
@@ -89,7 +89,7 @@ void Rules::enqueue_step(const State& from, int task) {
       return emit(s, actor, {posted ? "event: task %d RUNNABLE" : "event lost: task %d RUNNABLE", task});
     }
     case Enter::kInserts: {
-      bool wakes = t.wakes, goes_on = t.goes_on;
+      bool wakes = t.wakes;
       Where to = t.to;
       if (mutated(Mutation::kPlainFlags)) t.announced = 1;
       put(s, task, to);
@@ -99,11 +99,6 @@ void Rules::enqueue_step(const State& from, int task) {
       }
       t.enter = Enter::kNo;
       if (wakes && s.cpus[t.cpu].at == Cpu::kIdle) kick(s, t.cpu, false);
-      if (goes_on) {  // it never lost its CPU
-        take_off(s, task);
-        run_begins(s, t.cpu, task);
-        return emit(s, actor, {"task %d goes on after the change", task});
-      }
       return emit(s, actor, {"task %d is on its queue", task});
     }
     case Enter::kLate:

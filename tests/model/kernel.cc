@@ -149,7 +149,7 @@ int Rules::pick_idle(State& s, const Task& t) const {
   return -1;
 }
 
-// leaves() of run.bpf.h, but for the event.
+// leaves() of enqueue.bpf.h.
 void Rules::leaves(State& s, int task) const {
   enter(s, task, {});
   s.tasks[task].ahead = 0;

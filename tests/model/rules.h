@@ -38,7 +38,7 @@ class Rules {
   void leaves(State& s, int task) const;
 
   // enqueue.cc
-  void enqueue_begins(State& s, int task, bool wakes, bool goes_on = false) const;
+  void enqueue_begins(State& s, int task, bool wakes) const;
   void enqueue_step(const State& from, int task);
   bool posts(State& s, int task) const;
   void run_begins(State& s, int cpu, int task) const;

@@ -65,7 +65,7 @@ void clear_idle_fields(State& s) {
     if (!t.ahead) t.ahead_known = 0;
     if (t.enter == Enter::kNo) {
       t.to = Where::kAsleep;
-      t.known_ahead = t.wakes = t.goes_on = 0;
+      t.known_ahead = t.wakes = 0;
       if (!is_run_queue(t.where)) t.order = 0;
     }
     if (!on_queue(t.where) && !is_local(t.where)) t.pos = 0;
@@ -122,7 +122,7 @@ void fields(S& s, F&& f) {
     f(t.where, 4), f(t.place.at, 3), f(t.place.cpu, 2), f(t.place.moved, 1), f(t.cpu, 1), f(t.allowed, 2), f(t.pos, 2), f(t.order, 3);
     f(t.generation, 3), f(t.announced, 1), f(t.ahead, 1), f(t.ahead_known, 1), f(t.is_long, 1), f(t.slice_left, 1);
     f(t.next, 1), f(t.next_target, 2), f(t.next_order, 3), f(t.overdue, 1), f(t.enter, 3), f(t.to, 4);
-    f(t.known_ahead, 1), f(t.wakes, 1), f(t.goes_on, 1);
+    f(t.known_ahead, 1), f(t.wakes, 1);
     f(t.owed_from.at, 3), f(t.owed_from.cpu, 2), f(t.owed_to.at, 3), f(t.owed_to.cpu, 2);
   }
   for (auto& c : s.cpus) {

@@ -73,7 +73,6 @@ struct Task {
   Where to = Where::kAsleep;
   u8 known_ahead = 0;  ///< what enqueue_held() has read
   u8 wakes = 0;        ///< an idle CPU is told, since the task came to its run queue by a wakeup or a change
-  u8 goes_on = 0;      ///< it is the running task, put back on its queue and taken off for a change
   // counts that go with an exchange of the place and have not been written yet
   Place owed_from, owed_to;
 };

@@ -76,7 +76,7 @@ void Rules::world_acts(const State& from) {
   hotplug(from);
 }
 
-// It sleeps or exits: leaves() of run.bpf.h, with the event.
+// It sleeps or exits: falls_asleep() of run.bpf.h, mus_exit_task.
 void Rules::stop(const State& from, int cpu, bool exits) {
   State s = from;
   CpuState& c = s.cpus[cpu];
@@ -142,7 +142,7 @@ void Rules::wake(const State& from, int task) {
   emit(standing, Actor::kWorld, {"task %d wakes by standing order on CPU %d", task, urgent.cpu});
 }
 
-// set_cpus_allowed_ptr(): off its queue, ops.quiescent, on again.
+// set_cpus_allowed_ptr(): off its queue and on again; for who runs and may go on where it does, ops.running is all that says so.
 void Rules::change_affinity(const State& from, int task) {
   for (u8 allowed = 1; allowed <= 3; ++allowed) {
     State s = from;
@@ -160,7 +160,6 @@ void Rules::change_affinity(const State& from, int task) {
     bool runs = is_on_cpu(t.where), stays = may_run(t, t.cpu);
     if (runs && s.cpus[t.cpu].at != Cpu::kRuns) return;
     if (!runs) take_off(s, task);
-    leaves(s, task);
     if (runs && !stays) {
       s.cpus[t.cpu].runs = 0;
       (void)schedule(s, t.cpu);
@@ -169,7 +168,10 @@ void Rules::change_affinity(const State& from, int task) {
       t.cpu = 1 - t.cpu;
       if (queue_locked(s, t.cpu) || !between_locks(s.cpus[t.cpu].at)) return;
     }
-    enqueue_begins(s, task, true, runs && stays);
+    if (runs && stays)
+      run_begins(s, t.cpu, task);
+    else
+      enqueue_begins(s, task, true);
     emit(s, Actor::kWorld, label);
   }
 }
