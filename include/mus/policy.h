@@ -74,7 +74,7 @@ struct PolicyConfig {
   };
   Duration slice = 4ms;
   std::uint32_t online = 1;        ///< CPUs on line
-  std::uint32_t tasks = 32768;     ///< that there may be at once: what a policy needs for them it takes when it is made
+  std::uint32_t tasks = 32768;     ///< that there may be at once, or twice those that there are: a policy takes what it needs for them when it is made, and more when more come
   std::uint32_t cgroups = 4096;    ///< the same
   std::vector<Setting> settings;   ///< options that were given, checked against those of the registry
 

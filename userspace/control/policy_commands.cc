@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "control/policy_commands.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
 namespace mus {
 namespace {
+
+constexpr std::uint32_t kLeastTasks = 1024, kLeastCgroups = 64;
 
 Refusal no_such_policy(const Error& error) {
   return {.code = "no_such_policy", .message = error.what, .field = "policy", .hint = error.remedy};
@@ -53,6 +56,20 @@ const PolicyCommands::InUse& PolicyCommands::look() {
   return now_;
 }
 
+// This thread takes the memory of a policy while others wait for its CPU, and all of it is locked: room for as many as may ever come is
+// 10 ms. What comes later has its memory then.
+PolicyConfig PolicyCommands::config_now() const {
+  PolicyConfig config = config_;
+  if (const Snapshot* snapshot = port_.snapshot()) {
+    auto twice = [](std::uint64_t known, std::uint32_t least, std::uint32_t most) {
+      return static_cast<std::uint32_t>(std::min<std::uint64_t>(most, std::max<std::uint64_t>(least, 2 * known)));
+    };
+    config.tasks = twice(snapshot->tasks, kLeastTasks, config.tasks);
+    config.cgroups = twice(snapshot->cgroups, kLeastCgroups, config.cgroups);
+  }
+  return config;
+}
+
 Outcome PolicyCommands::run(const ask::PolicyList&) {
   Json list = Json::array();
   for (const PolicyEntry& entry : policies())
@@ -84,7 +101,7 @@ Outcome PolicyCommands::run(const ask::PolicyShow& show) {
 Outcome PolicyCommands::run(const ask::PolicyUse& use) {
   auto entry = find_policy(excerpt(use.policy));
   if (!entry) return no_such_policy(entry.error());
-  auto policy = make_policy(**entry, config_, use.settings);
+  auto policy = make_policy(**entry, config_now(), use.settings);
   if (!policy)
     return Refusal{
         .code = "bad_value", .message = policy.error().what, .field = "set", .hint = policy.error().remedy};

@@ -46,6 +46,7 @@ class PolicyCommands {
     std::vector<std::string> settings;
   };
   [[nodiscard]] const InUse& look();
+  [[nodiscard]] PolicyConfig config_now() const;
 
   Port& port_;
   Poster& poster_;
