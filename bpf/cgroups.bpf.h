@@ -5,6 +5,21 @@
 
 #include "events.bpf.h"
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MUS_MAX_CGROUPS);
+	__type(key, u64);
+	__type(value, struct mus_cgroup);
+} cgroups SEC(".maps");
+
+/* NULL: there are more than the map holds. */
+static __always_inline struct mus_cgroup *cgroup_of(const struct task_ctx *t)
+{
+	u64 id = t->cgroup_id;
+
+	return bpf_map_lookup_elem(&cgroups, &id);
+}
+
 static __always_inline u64 cgroup_id(struct cgroup *cgrp)
 {
 	return BPF_CORE_READ(cgrp, kn, id);

@@ -64,7 +64,7 @@ static __always_inline u32 check_move(struct task_struct *p, const struct mus_de
 	if (d->target == MUS_TARGET_ANY)
 		return MUS_REFUSED_NONE;
 	if (d->target < 0 || d->target >= (s32)shared.cpu_count || d->target >= (s32)MUS_MAX_CPUS ||
-	    !cpu_slot(d->target)->online || !bpf_cpumask_test_cpu(d->target, p->cpus_ptr))
+	    !cpu_slot(d->target)->online || !may_run(p, d->target))
 		return MUS_REFUSED_BAD_CPU;
 	return MUS_REFUSED_NONE;
 }

@@ -177,7 +177,7 @@ __noinline bool rescue_forgotten(s32 cpu)
 				break;
 			t = task_ctx(p);
 			if (!t || (s64)(now - t->held_since_ns) < (s64)patience ||
-			    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+			    !may_run(p, cpu))
 				continue;
 			at = t->at;
 			local = place(MUS_STATE_LOCAL, slot->shard, cpu);

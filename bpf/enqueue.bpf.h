@@ -48,7 +48,7 @@ static __always_inline s32 daemon_cpu(struct task_struct *p, s32 prev)
 		struct mus_cpu *slot = cpu_slot(cpu);
 
 		if (!slot->online || slot->taken || slot->shard != cpu_slot(prev)->shard || urgent(slot->route) ||
-		    !bpf_cpumask_test_cpu(cpu, p->cpus_ptr) || slot->slice_end_ns >= earliest ||
+		    !may_run(p, cpu) || slot->slice_end_ns >= earliest ||
 		    slot->slice_end_ns - slot->running_since_ns < MUS_SHORT_SLICE_NS)
 			continue;
 		earliest = slot->slice_end_ns;

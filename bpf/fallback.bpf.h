@@ -9,7 +9,7 @@
 #ifndef MUS_FALLBACK_BPF_H
 #define MUS_FALLBACK_BPF_H
 
-#include "state.bpf.h"
+#include "cgroups.bpf.h"
 
 static __always_inline u32 fallback_weight(const struct mus_cgroup *cg)
 {

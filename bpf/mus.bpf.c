@@ -258,7 +258,6 @@ void BPF_PROG(mus_disable, struct task_struct *p)
 	if (t->flags & MUS_TASK_KNOWN)
 		post_task_event(MUS_EVENT_EXIT, 0, p, t, p->cpus_ptr, 0, now_ns());
 	clear_flag(t, ~MUS_TASK_KERNEL);
-	take_ahead(t);
 }
 
 SEC("struct_ops.s/mus_cgroup_init")

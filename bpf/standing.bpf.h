@@ -134,7 +134,7 @@ static __always_inline s32 standing_cpu(struct task_struct *p, u64 cgroup_id, u6
 
 		if (!least)
 			break;
-		if (!slot->online || slot->shard != cpu_slot(prev)->shard || !bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
+		if (!slot->online || slot->shard != cpu_slot(prev)->shard || !may_run(p, cpu))
 			continue;
 		rank = standing_rank(slot, cgroup_id, min_run_ns, now);
 		if (rank < least) {

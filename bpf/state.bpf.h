@@ -244,7 +244,6 @@ struct task_ctx {
 	s32 next_target;
 	u32 wait_bucket;     /* how long it waited before its last runs, as in mus_cgroup.waits */
 	u32 wait_runs;       /* so many of these are not counted there yet */
-	u32 reserved;
 	u64 unsettled_ns;    /* run time that its cgroup has not been charged with in the fallback order */
 	u64 settled_ns;      /* when that was done last */
 	struct standing_order standing;
@@ -360,23 +359,6 @@ static __always_inline bool move(struct task_ctx *t, place_t from, place_t to)
 static __always_inline place_t nowhere(void)
 {
 	return place(MUS_STATE_NONE, 0, -1);
-}
-
-/* ---- cgroups --------------------------------------------------------------------------------- */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MUS_MAX_CGROUPS);
-	__type(key, u64);
-	__type(value, struct mus_cgroup);
-} cgroups SEC(".maps");
-
-/* NULL: there are more than the map holds. */
-static __always_inline struct mus_cgroup *cgroup_of(const struct task_ctx *t)
-{
-	u64 id = t->cgroup_id;
-
-	return bpf_map_lookup_elem(&cgroups, &id);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */

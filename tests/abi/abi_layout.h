@@ -36,7 +36,7 @@ extern const size_t mus_abi_c_number_count;
 	SIZE(mus_counters) SIZE(mus_cpu) SIZE(mus_shard) SIZE(mus_cgroup) SIZE(mus_exit)                     \
 	SIZE(mus_abi_info) SIZE(mus_call) SIZE(mus_shared) SIZE(mus_daemon) AT(mus_daemon, replaced_by)      \
 	AT(mus_daemon, version) AT(mus_shared, orphan_ns) AT(mus_shared, daemon)                             \
-	AT(mus_shared, exit) AT(mus_shared, shards) AT(mus_shared, cpus) AT(mus_cpu, counters)            \
+	AT(mus_shared, exit) AT(mus_shared, shards) AT(mus_shared, cpus) AT(mus_cpu, counters)               \
 	NUMBER(MUS_ABI_MAGIC) NUMBER(MUS_ABI_VERSION) NUMBER(MUS_MAX_CPUS) NUMBER(MUS_MAX_SHARDS)            \
 	NUMBER(MUS_SLICE_MIN_NS) NUMBER(MUS_SLICE_MAX_NS) NUMBER(MUS_STANDING_RATE_ONE)                      \
 	NUMBER(MUS_WEIGHT_MIN) NUMBER(MUS_WEIGHT_DEFAULT) NUMBER(MUS_WEIGHT_MAX)                             \

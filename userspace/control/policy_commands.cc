@@ -56,8 +56,8 @@ const PolicyCommands::InUse& PolicyCommands::look() {
   return now_;
 }
 
-// This thread takes the memory of a policy while others wait for its CPU, and all of it is locked: room for as many as may ever come is
-// 10 ms. What comes later has its memory then.
+// This thread takes the memory of a policy while others wait for its CPU, and all of it is locked: room for as many as may ever come
+// took longer than two slices (docs/decisions/0016). What comes later has its memory then.
 PolicyConfig PolicyCommands::config_now() const {
   PolicyConfig config = config_;
   if (const Snapshot* snapshot = port_.snapshot()) {

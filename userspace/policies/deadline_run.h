@@ -187,7 +187,8 @@ class DeadlineRuns {
 
   [[nodiscard]] DeadlineRun& take() {
     if (free_.empty()) {
-      free_.reserve(runs_.size() + more_.size() + 1);
+      // By doubling: a policy that was swapped in has room for few.
+      if (std::size_t all = runs_.size() + more_.size() + 1; free_.capacity() < all) free_.reserve(2 * all);
       return *more_.emplace_back(std::make_unique<DeadlineRun>());
     }
     DeadlineRun& run = *free_.back();
