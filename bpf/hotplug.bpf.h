@@ -14,6 +14,21 @@
 #define MUS_ACTIVE_LOOK_NS 4000000    /* how often the kernel's mask of active CPUs is looked at */
 #define MUS_OFFLINE_SCAN 1024         /* tasks looked at on one queue */
 
+u64 active_mask; /* where the kernel has its mask of active CPUs; 0: not known */
+
+/*
+ * Asked of the kernel, since its type information does not have it: as an extern, the loader would read all of /proc/kallsyms for it, a third of
+ * the time that loading takes. -EPERM without CAP_SYSLOG, or with kptr_restrict=2: then a CPU is active until it is said to be off line.
+ */
+static __always_inline void find_active_mask(void)
+{
+	static const char name[] = "__cpu_active_mask";
+	u64 address = 0;
+
+	if (!bpf_kallsyms_lookup_name(name, sizeof(name), 0, &address))
+		active_mask = address;
+}
+
 static __always_inline void cpu_came(s32 cpu)
 {
 	cpu_slot(cpu)->online = 1;
@@ -39,13 +54,13 @@ static __always_inline void cpu_goes(s32 cpu)
 /* Off line, or on its way there: the kernel gives it nothing of ours to run. */
 static __always_inline bool inactive(s32 cpu)
 {
-	u64 word = ~0ull;
+	long failed;
+	u64 word;
 
 	if (!cpu_slot(cpu)->online)
 		return true;
-	if (&__cpu_active_mask)
-		bpf_probe_read_kernel(&word, sizeof(word), (const u64 *)&__cpu_active_mask + ((u32)cpu >> 6));
-	return !(word >> (cpu & 63) & 1);
+	failed = bpf_probe_read_kernel(&word, sizeof(word), (const u64 *)active_mask + ((u32)cpu >> 6));
+	return !((word | failed >> 63) >> (cpu & 63) & 1); /* not known: active. Without a branch, which the verifier would walk both ways of */
 }
 
 /* Not static, like all that is __noinline here: the verifier then checks it once, not again for each caller's state.

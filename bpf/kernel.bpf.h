@@ -260,7 +260,6 @@ bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak;
 u32 scx_bpf_reenqueue_local(void) __ksym __weak;
 u64 scx_bpf_now(void) __ksym __weak;
 u32 scx_bpf_nr_cpu_ids(void) __ksym __weak;
-extern const void __cpu_active_mask __ksym __weak;
 extern const struct rq runqueues __ksym __weak;
 
 /* The scheduler clock: cheap, because the kernel has read it already when it calls us. */

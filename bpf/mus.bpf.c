@@ -46,6 +46,7 @@ int mus_commit(struct mus_call *call)
 SEC("syscall")
 int mus_hello(struct mus_call *call)
 {
+	find_active_mask();
 	call->pid = bpf_get_current_pid_tgid() >> 32;
 	call->now_ns = now_ns();
 	return 0;
