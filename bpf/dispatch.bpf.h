@@ -55,6 +55,7 @@ static __always_inline bool continue_decided(s32 cpu, struct mus_cpu *slot, stru
 		return false;
 	renew_slice(prev, t, slot, slice, now);
 	count(runs[MUS_ROUTE_DECIDED]);
+	note_turn(slot, MUS_ROUTE_DECIDED, now);
 	tell_begin(prev, t, true, now); /* or else it would be believed to wait for its turn */
 	want_more(prev, t, slot, now);
 	return true;

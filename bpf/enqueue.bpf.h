@@ -72,7 +72,7 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 {
 	struct task_ctx *t = task_ctx(p);
 	bool idle = false;
-	s32 cpu = bpf_get_smp_processor_id();
+	s32 waker = bpf_get_smp_processor_id(), cpu = waker;
 	u64 now = now_ns();
 
 	if (t && wake_flags & SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC) && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
@@ -99,7 +99,9 @@ static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 w
 	if (is_daemon(p))
 		cpu = daemon_cpu(p, cpu);
 	else if (cpu_taken(cpu) || (interrupts(t) && standing_holds(t, now)))
-		cpu = standing_cpu(p, t->cgroup_id, t->standing.min_run_ns, cpu, now);
+		cpu = stays_behind(t, cpu_slot(waker)) && may_run(p, waker)
+			      ? waker
+			      : standing_cpu(p, t->cgroup_id, t->standing.min_run_ns, cpu, now);
 	return cpu;
 }
 
@@ -169,19 +171,29 @@ static __always_inline u64 resumed_order(const struct mus_cpu *slot, u64 now)
 	return slot->privileged_waits ? -now : 0;
 }
 
+/* Whether @slot, where @p was interrupted, is not soon free again: by one of another cgroup that is owed most of a CPU. */
+static __always_inline bool is_kept(const struct mus_cpu *slot, const struct task_struct *p, const struct task_ctx *t)
+{
+	return slot->local_count && slot->returns_cgroup_id && slot->returns_cgroup_id != t->cgroup_id && !slot->privileged_waits &&
+	       (u64)p->nr_cpus_allowed >= shared.online_count;
+}
+
 /*
- * Its decision still stands: at the head of its CPU's queue, with what is left of its slice. Where turns are taken, at its place:
+ * Its decision still stands: at the head of its CPU's queue, or of the shared one, with what is left of its slice. Where turns are taken, at its place:
  * who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
  */
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags, u64 now)
 {
 	s32 cpu = task_cpu(p);
+	struct mus_cpu *slot = cpu_slot(cpu);
 	bool in_turn = t->flags & MUS_TASK_IN_TURN || (t->standing.slice_ns && !interrupts(t));
+	bool anywhere = !in_turn && is_kept(slot, p, t);
 
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
-	enter(t, place(MUS_STATE_RESUMED, shard_of_cpu(cpu), cpu));
-	dsq_insert_vtime(p, queue_id(MUS_QUEUE_CPU, cpu), left_ns, in_turn ? t->order : resumed_order(cpu_slot(cpu), now), enq_flags);
+	enter(t, place(MUS_STATE_RESUMED, slot->shard, anywhere ? -1 : cpu));
+	dsq_insert_vtime(p, anywhere ? queue_id(MUS_QUEUE_SHARED, slot->shard) : queue_id(MUS_QUEUE_CPU, cpu), left_ns,
+			 in_turn ? t->order : resumed_order(slot, now), enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */
@@ -261,13 +273,14 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
 
 /*
  * Whether @p, which has used up a slice, waits as if it had woken up: behind who was taken from the run queues for this CPU, until that
- * has had its minimum run. Not behind another that waits here by standing order: nothing was taken from them then.
+ * has had its minimum run. Not behind another that waits here by standing order: nothing was taken from them then. But siblings
+ * take turns, where others have another CPU: stays_behind().
  */
 static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, u64 now)
 {
 	const struct mus_cpu *slot = cpu_slot(task_cpu(p));
 
-	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits) &&
+	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits || sibling_waits(t, slot)) &&
 	       may_join(p, t, MUS_STANDING_RETURNS, now);
 }
 
@@ -327,7 +340,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 			return;
 		}
 		/* One at a time: many that wake each other would run in turns of one message each. */
-		if (interrupts(t) && !taken && !waits_locally(cpu) && has_turn(cpu_slot(cpu), now) && standing_holds(t, now)) {
+		if (interrupts(t) && !taken && !waits_locally(cpu) && has_turn(&t->standing, cpu, now) && standing_holds(t, now)) {
 			standing_enqueue(p, t, t->standing.min_run_ns, enq_flags, now);
 			return;
 		}

@@ -65,6 +65,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
 		slot->starved_since_ns = 0;
 	slot->slice_end_ns = now + p->scx.slice;
+	slot->last_burst_ns = t->last_burst_ns;
 	slot->sleeps_by_ns = t->burst_ns < t->last_burst_ns ? now + t->last_burst_ns - t->burst_ns : 0;
 	note_turn(slot, t->route, now);
 	watch_run(cpu, slot, now);

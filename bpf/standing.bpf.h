@@ -12,6 +12,7 @@
 
 #define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
 #define MUS_RESUME_MIN_NS 100000 /* less than this of a slice is not worth going on with: ask for a new one */
+#define MUS_BRIEF_SLICES 4 /* who works for less than so many before it sleeps hands its CPU to a sibling soon */
 #define MUS_LAST_ORDER ((s64)(~0ull >> 1))
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
@@ -225,30 +226,65 @@ static __always_inline bool in_turn_alone(const struct mus_cpu *slot)
 	       !shard->kernel_count;
 }
 
-/*
- * Whether standing orders may go on before those that wait for @slot. By them alone it could be kept for as long as the budgets
- * last, while what is on the run queues is not looked at: after a slice of that, the next who wakes waits like every other.
- */
-static __always_inline bool has_turn(const struct mus_cpu *slot, u64 now)
+/* Whether those who are held have waited for so long for who runs by standing order that userspace must have forgotten them. */
+static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
 {
-	u64 since = slot->standing_since_ns;
+	u64 since = shard_slot(slot->shard)->undecided_since_ns;
 
-	return !since || now - since < shared.slice_ns || !waits_elsewhere(slot);
+	return since && now - since > shared.stall_ns;
+}
+
+/* Whether standing orders alone have not kept @slot for as long as a slice while others wait. */
+static __always_inline bool looks_at_queues(const struct mus_cpu *slot, u64 now)
+{
+	return !slot->standing_since_ns || now - slot->standing_since_ns < shared.slice_ns;
+}
+
+/* Whether another CPU of the shard takes from the run queues, where nothing is for @slot, that of @cpu, alone. */
+static __always_inline bool served_elsewhere(s32 cpu, const struct mus_cpu *slot, u64 now)
+{
+	u32 n = shared.cpu_count, i;
+
+	if (own_queue(slot) || keeps_out_held(slot, now))
+		return false;
+	bpf_for(i, 1, n < 16 ? n : 16) {
+		const struct mus_cpu *other = cpu_slot((cpu + i) % n);
+
+		if (other->shard == slot->shard && other->online && !other->taken && looks_at_queues(other, now))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether @s may go on before those that wait for @slot. By standing orders alone it could be kept for as long as the budgets
+ * last, while what is on the run queues is not looked at: after a slice of that, the next who wakes waits like every other; but for who is
+ * owed most of a CPU, while the others have another one.
+ */
+static __always_inline bool has_turn(const struct standing_order *s, s32 cpu, u64 now)
+{
+	const struct mus_cpu *slot = cpu_slot(cpu);
+
+	return looks_at_queues(slot, now) || !waits_elsewhere(slot) || (s->flags & MUS_STANDING_RETURNS && served_elsewhere(cpu, slot, now));
 }
 
 /* A run by @route begins on @slot. The kernel's own and the daemon tell nothing about the others. */
 static __always_inline void note_turn(struct mus_cpu *slot, u32 route, u64 now)
 {
+	struct mus_shard *shard = shard_slot(slot->shard);
+
 	if (route == MUS_ROUTE_KERNEL || route == MUS_ROUTE_DAEMON)
 		return;
 	if (route != MUS_ROUTE_STANDING || !waits_elsewhere(slot))
 		slot->standing_since_ns = 0;
 	else if (!slot->standing_since_ns)
 		slot->standing_since_ns = now;
-	if (route == MUS_ROUTE_DECIDED || !shard_slot(slot->shard)->held_count)
-		slot->undecided_since_ns = 0;
-	else if (!slot->undecided_since_ns)
-		slot->undecided_since_ns = now;
+	if (route != MUS_ROUTE_DECIDED && shard->held_count) {
+		if (!shard->undecided_since_ns)
+			shard->undecided_since_ns = now;
+	} else if (shard->undecided_since_ns) { /* written when it changes only: others read it */
+		shard->undecided_since_ns = 0;
+	}
 }
 
 /* When what runs there should be interrupted, given that others wait. */
@@ -324,22 +360,40 @@ static __always_inline u64 return_min_run(const struct standing_order *s)
 	return others > s->min_run_ns ? others : s->min_run_ns;
 }
 
-/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. */
+/*
+ * Whether @t, which is owed most of a CPU, waits behind the one of its cgroup that runs on @slot, and has woken it: where that works briefly
+ * they hand one CPU to and fro, nobody is interrupted, and others have what is left.
+ */
+static __always_inline bool stays_behind(const struct task_ctx *t, const struct mus_cpu *slot)
+{
+	return t->standing.flags & MUS_STANDING_RETURNS && slot->cgroup_id == t->cgroup_id && slot->running_since_ns && !slot->taken &&
+	       !slot->local_count && slot->last_burst_ns && slot->last_burst_ns < MUS_BRIEF_SLICES * shared.slice_ns;
+}
+
+/* Whether a sibling of @t that is owed most of a CPU waits on the kernel's own queue of @slot. */
+static __always_inline bool sibling_waits(const struct task_ctx *t, const struct mus_cpu *slot)
+{
+	return slot->local_count && slot->returns_cgroup_id == t->cgroup_id;
+}
+
+/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. Siblings that take turns there have all of a slice. */
 static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 min_run, u64 enq_flags, u64 now)
 {
 	s32 cpu = task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
+	bool behind = stays_behind(t, slot);
 
-	if (interruptible(slot, min_run, now)) {
+	t->slice_ns = behind || sibling_waits(t, slot) ? shared.slice_ns : t->standing.slice_ns;
+	if (!behind && interruptible(slot, min_run, now)) {
 		enq_flags |= SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT);
 		slot->running_since_ns = 0; /* on its way out: once is enough */
 		count(preemptions);
 	} else {
-		interrupt_later(cpu, slot, min_run, now);
+		interrupt_later(cpu, slot, behind ? t->standing.slice_ns : min_run, now);
 	}
+	slot->returns_cgroup_id = t->standing.flags & MUS_STANDING_RETURNS ? t->cgroup_id : 0;
 	enter(t, place(MUS_STATE_LOCAL, slot->shard, cpu));
 	t->route = MUS_ROUTE_STANDING;
-	t->slice_ns = t->standing.slice_ns;
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);
 }
 

@@ -322,7 +322,10 @@ static __always_inline void count_place(place_t at, s64 n)
 			__sync_fetch_and_add(&shard->in_turn_count, n);
 		break;
 	case MUS_STATE_RESUMED:
-		__sync_fetch_and_add(&slot->resumed_count, n);
+		if (place_cpu(at) >= 0)
+			__sync_fetch_and_add(&slot->resumed_count, n);
+		else
+			__sync_fetch_and_add(&shard->in_turn_count, n);
 		break;
 	case MUS_STATE_LOCAL:
 		__sync_fetch_and_add(&slot->local_count, n);

@@ -10,14 +10,6 @@
 
 #define MUS_EARLY_SLICES 1 /* by how much a task that wakes comes before its turn */
 
-/* Whether those who are held have waited for so long for who runs by standing order that userspace must have forgotten them. */
-static __always_inline bool keeps_out_held(const struct mus_cpu *slot, u64 now)
-{
-	u64 since = slot->undecided_since_ns;
-
-	return since && now - since > shared.stall_ns;
-}
-
 /* Whether the standing order of @t lets it wait beside those that are decided on now, by @flag. While userspace is stalled, weights count. */
 static __always_inline bool may_join(const struct task_struct *p, struct task_ctx *t, u32 flag, u64 now)
 {

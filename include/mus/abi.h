@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 10u
+#define MUS_ABI_VERSION 11u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -228,7 +228,7 @@ struct mus_cpu {
 	__u32 running_count;    /* 0 or 1 */
 	__u32 handovers;        /* times in a row that the task that runs there slept as soon as it had woken another */
 	__u64 standing_since_ns; /* since when it has run by standing order alone while others wait; 0: it has not */
-	__u64 undecided_since_ns; /* since when nothing that was decided for that run has run here while tasks are held; 0: it has */
+	__u64 returns_cgroup_id; /* who was put on the kernel's own queue of this CPU by standing order last: its cgroup, if it returns; else 0 */
 	__u64 woke_ns;          /* when it last woke another so; 0: it has not since its run began, 1: more than one */
 	__u64 order;            /* the place that what runs there had on its run queue, or when it began */
 	__u64 turn_waits;       /* not 0: min_run_ns is that of a task on the shared run queue, which comes first by more than this if it is there yet */
@@ -237,7 +237,7 @@ struct mus_cpu {
 	__u64 cgroup_id;        /* of the task that runs there, or ran last */
 	__u64 pinned;            /* 0 or 1: what runs there may run nowhere else */
 	__u64 privileged_waits; /* 0 or 1: a thread of the kernel's or the daemon's has interrupted what ran there, and begins next */
-	__u64 reserved;
+	__u64 last_burst_ns;    /* for how long what runs there computed when it was awake last time; 0: it has never slept */
 	struct mus_counters counters;
 	__u64 reserved_more[8];
 };
@@ -250,8 +250,8 @@ struct mus_shard {
 	__u64 fallback_clock_ns; /* virtual time of the fallback order */
 	__u64 hold_armed;        /* the hold timer runs */
 	__s64 starved_cpu;       /* 1 + the CPU that was starved last; 0: none */
-	__u64 in_turn_count;     /* and those that joined it by standing order */
-	__u64 reserved;
+	__u64 in_turn_count;     /* and those that joined it by standing order, or were interrupted by who keeps their CPU */
+	__u64 undecided_since_ns; /* since when none of its CPUs has begun a run that was decided on while tasks are held; 0: one has */
 };
 
 /* A cgroup, in the pinned hash map "cgroups", by cgroup id. */
@@ -422,6 +422,7 @@ MUS_ASSERT_AT(mus_shard, fallback_clock_ns, 24);
 MUS_ASSERT_AT(mus_shard, hold_armed, 32);
 MUS_ASSERT_AT(mus_shard, starved_cpu, 40);
 MUS_ASSERT_AT(mus_shard, in_turn_count, 48);
+MUS_ASSERT_AT(mus_shard, undecided_since_ns, 56);
 
 MUS_ASSERT(sizeof(struct mus_cgroup) == 128);
 MUS_ASSERT_AT(mus_cgroup, fallback_vtime_ns, 8);

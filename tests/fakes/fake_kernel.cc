@@ -176,19 +176,20 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     join_in_turn(t, true);
     return;
   }
-  if (wakeup && interrupts(t) && has_turn(c) && standing_holds(t)) {
+  if (wakeup && interrupts(t) && has_turn(t, c) && standing_holds(t)) {
     standing_enqueue(t, t.standing.min_run, c);
     return;
   }
   if (preempted && t.granted >= kResumeMin) {  // goes on later with what is left
+    bool in_turn = t.began_in_turn || takes_turns(t), anywhere = !in_turn && is_kept(t, c);
     t.where = Where::kQueued;
-    t.queue_cpu = c.id;
+    t.queue_cpu = anywhere ? -1 : c.id;
     t.route = MUS_ROUTE_RESUMED;
-    c.queue.emplace(t.began_in_turn || takes_turns(t) ? to_ns(t.order) : 0, &t);
+    (anywhere ? shared_ : c.queue).emplace(in_turn ? to_ns(t.order) : 0, &t);
     return;
   }
   t.uses_up = !wakeup;
-  if (preempted && !t.ahead && interrupts(t) && c.local.empty() && may_join(t, MUS_STANDING_RETURNS)) {
+  if (preempted && !t.ahead && interrupts(t) && (c.local.empty() || sibling_waits(t, c)) && may_join(t, MUS_STANDING_RETURNS)) {
     report_use(t);
     standing_enqueue(t, return_min_run(t.standing), c);
     return;
@@ -325,7 +326,9 @@ void FakeKernel::reschedule(FakeCpu& c, bool preempt) {
   if (prev) {
     stop_running(*prev);
     if (!prev->runnable_since.time_since_epoch().count()) prev->runnable_since = now_;
+    c.begins = next;
     enqueue(*prev, false, true);
+    c.begins = nullptr;
   }
   if (next) start(c, *next);
 }

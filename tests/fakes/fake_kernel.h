@@ -107,10 +107,11 @@ class FakeKernel final : public Machine, public KernelFacts {
     int id = 0;
     bool online = true;
     FakeTask* running = nullptr;
-    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{}, undecided_since{};
+    Time since{}, idle_since{}, starved_since{}, preempt_at{}, rescued_at{}, standing_since{};
     Duration min_run{};  // what a task that waits here by standing order grants to the one that runs
     Duration turn_waits{};  // not zero: that task is on the shared queue, in turn, and comes first by more than this
     std::deque<FakeTask*> local;
+    const FakeTask* begins = nullptr;  // taken from `local`, while who ran before is put away
     RunQueue queue;
   };
 
@@ -161,10 +162,18 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] unsigned standing_rank(const FakeTask& t, const FakeCpu& c, Duration min_run) const;
   [[nodiscard]] FakeCpu& standing_cpu(const FakeTask& t, Duration min_run, FakeCpu& prev);
   [[nodiscard]] bool waits_elsewhere(const FakeCpu& c) const { return !c.queue.empty() || !shared_.empty() || !held_.empty(); }
-  [[nodiscard]] bool has_turn(const FakeCpu& c) const {
-    return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice || !waits_elsewhere(c);
+  [[nodiscard]] bool looks_at_queues(const FakeCpu& c) const {
+    return c.standing_since == Time{} || now_ - c.standing_since < spec_.slice;
   }
-  void note_turn(FakeCpu& c, const FakeTask& t) const;
+  [[nodiscard]] bool keeps_out_held() const { return undecided_since_ != Time{} && now_ - undecided_since_ > spec_.stall; }
+  [[nodiscard]] bool served_elsewhere(const FakeCpu& c) const;
+  [[nodiscard]] bool has_turn(const FakeTask& t, const FakeCpu& c) const {
+    return looks_at_queues(c) || !waits_elsewhere(c) || (t.standing.flags & MUS_STANDING_RETURNS && served_elsewhere(c));
+  }
+  void note_turn(FakeCpu& c, const FakeTask& t);
+  [[nodiscard]] static const FakeTask* returning(const FakeCpu& c);
+  [[nodiscard]] static bool sibling_waits(const FakeTask& t, const FakeCpu& c);
+  [[nodiscard]] bool is_kept(const FakeTask& t, const FakeCpu& c) const;
   [[nodiscard]] static bool urgent(const FakeCpu& c) { return c.running && c.running->route == MUS_ROUTE_STANDING; }
   void preempt_later(FakeCpu& c, Duration delay);
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
@@ -208,6 +217,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   std::map<std::uint64_t, CgroupFacts> cgroups_;
   std::vector<FakeCpu> cpus_;
   std::vector<CpuView> views_;
+  Time undecided_since_{};         // since when no CPU has begun a run that was decided on, while tasks are held
   std::deque<FakeTask*> held_;  // in the order in which they came: nothing here depends on the fallback order
   RunQueue shared_;
   std::deque<mus_event> events_;

@@ -81,15 +81,37 @@ FakeKernel::FakeCpu& FakeKernel::standing_cpu(const FakeTask& t, Duration min_ru
   return *best;
 }
 
-void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) const {
+// Whether another CPU takes from the run queues, where nothing is for `c` alone.
+bool FakeKernel::served_elsewhere(const FakeCpu& c) const {
+  return c.queue.empty() && !keeps_out_held() && std::ranges::any_of(cpus_, [&](const FakeCpu& o) { return &o != &c && o.online && looks_at_queues(o); });
+}
+
+void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) {
   if (t.route != MUS_ROUTE_STANDING || !waits_elsewhere(c))
     c.standing_since = {};
   else if (c.standing_since == Time{})
     c.standing_since = now_;
   if (t.route == MUS_ROUTE_DECIDED || held_.empty())
-    c.undecided_since = {};
-  else if (c.undecided_since == Time{})
-    c.undecided_since = now_;
+    undecided_since_ = {};
+  else if (undecided_since_ == Time{})
+    undecided_since_ = now_;
+}
+
+// Who is on `c` next, or begins there, by a standing order that returns.
+const FakeKernel::FakeTask* FakeKernel::returning(const FakeCpu& c) {
+  const FakeTask* next = c.begins ? c.begins : c.local.empty() ? nullptr : c.local.back();
+  return next && next->route == MUS_ROUTE_STANDING && next->standing.flags & MUS_STANDING_RETURNS ? next : nullptr;
+}
+
+bool FakeKernel::sibling_waits(const FakeTask& t, const FakeCpu& c) {
+  const FakeTask* next = returning(c);
+  return next && next->spec.cgroup == t.spec.cgroup;
+}
+
+// Whether `c`, where `t` was interrupted, is not soon free again.
+bool FakeKernel::is_kept(const FakeTask& t, const FakeCpu& c) const {
+  const FakeTask* next = returning(c);
+  return next && next->spec.cgroup != t.spec.cgroup && (t.spec.allowed & online_mask()) == online_mask();
 }
 
 void FakeKernel::preempt_later(FakeCpu& c, Duration delay) {
@@ -118,7 +140,7 @@ void FakeKernel::standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c) {
     if (c.since != Time{}) preempt_later(c, std::max(c.since + min_run - now_, Duration::zero()));
   }
   t.route = MUS_ROUTE_STANDING;
-  t.granted = t.standing.slice;
+  t.granted = sibling_waits(t, c) ? spec_.slice : t.standing.slice;
   if (now) {
     interrupt_with(t, c);
     return;
@@ -130,9 +152,7 @@ void FakeKernel::standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c) {
 bool FakeKernel::may_join(FakeTask& t, mus_standing_flag flag) {
   bool stalled = asked_ != Time{} && now_ - asked_ > spec_.stall;
   bool anywhere = (t.spec.allowed & online_mask()) == online_mask() || std::has_single_bit(t.spec.allowed);
-  const FakeCpu& c = cpus_[static_cast<std::size_t>(t.cpu)];
-  bool keeps_out_held = c.undecided_since != Time{} && now_ - c.undecided_since > spec_.stall;
-  return t.standing.flags & flag && anywhere && !stalled && !keeps_out_held && standing_holds(t);
+  return t.standing.flags & flag && anywhere && !stalled && !keeps_out_held() && standing_holds(t);
 }
 
 Time FakeKernel::turn_order(const Standing& s) const {

@@ -32,8 +32,8 @@ std::string describe(const State& s, int tasks) {
                   s.cpus[cpu].starved ? "  starved" : "");
     lines += line;
   }
-  std::snprintf(line, sizeof(line), "     counts  held %d shared %d own %d,%d resumed %d,%d  events %d decisions %d%s",
-                s.held, s.shared, s.queued[0], s.queued[1], s.resumed[0], s.resumed[1], s.event_count, s.decision_count,
+  std::snprintf(line, sizeof(line), "     counts  held %d shared %d and %d own %d,%d resumed %d,%d  events %d decisions %d%s",
+                s.held, s.shared, s.in_turn, s.queued[0], s.queued[1], s.resumed[0], s.resumed[1], s.event_count, s.decision_count,
                 s.daemon == Daemon::kDead ? "  userspace is dead" : "");
   return lines + line;
 }

@@ -189,7 +189,7 @@ bool Rules::move_to_local(State& s, Where queue, int cpu) const {
 
 bool Rules::take_decided(State& s, int cpu) const {
   Where own = own_queue_of(cpu);
-  bool any = s.shared != 0;
+  bool any = s.shared + s.in_turn != 0;
   if (in_own(s, cpu) && (!any || first_order(s, own) <= first_order(s, Where::kShared)) && move_to_local(s, own, cpu))
     return true;
   return (any && move_to_local(s, Where::kShared, cpu)) || (in_own(s, cpu) && move_to_local(s, own, cpu));
@@ -206,7 +206,7 @@ bool Rules::continue_decided(State& s, int cpu) const {
   Task& t = s.tasks[c.runs - 1];
   if (!t.next || (t.next_target && t.next_target != cpu + 1) ||
       (in_own(s, cpu) && first_order(s, own_queue_of(cpu)) < t.next_order) ||
-      (s.shared && first_order(s, Where::kShared) < t.next_order))
+      (s.shared + s.in_turn && first_order(s, Where::kShared) < t.next_order))
     return false;
   t.next = 0;
   t.slice_left = 1;

@@ -50,10 +50,16 @@ void Rules::enqueue_step(const State& from, int task) {
       if (t.place.at != At::kNone && t.place.at != At::kRunning) leaves(s, task);
       bool ran = t.place.at == At::kRunning;
       if (ran && t.slice_left) {
-        enter(s, task, {At::kResumed, own});
-        t.to = own_queue_of(t.cpu);
         t.order = 0;
         t.enter = Enter::kInserts;
+        if (t.allowed == 3) {  // by one that keeps this CPU
+          State anywhere = s;
+          enter(anywhere, task, {At::kResumed});
+          anywhere.tasks[task].to = Where::kShared;
+          emit(anywhere, actor, {"task %d was interrupted: RESUMED on any CPU", task});
+        }
+        enter(s, task, {At::kResumed, own});
+        t.to = own_queue_of(t.cpu);
         return emit(s, actor, {"task %d was interrupted: RESUMED on CPU %d", task, t.cpu});
       }
       if (ran && scenario_.ahead) t.is_long = 1;
@@ -126,7 +132,7 @@ void Rules::run_begins(State& s, int cpu, int task) const {
   c.at = Cpu::kRuns;
   bool decided_or_held = from.at == At::kHeld || from.at == At::kQueued;
   if (!decided_or_held) return;
-  bool worth = t.ahead || s.held > 0 || s.shared > 0 || s.queued[cpu] + s.resumed[cpu] > 0;
+  bool worth = t.ahead || s.held > 0 || s.shared + s.in_turn > 0 || s.queued[cpu] + s.resumed[cpu] > 0;
   t.ahead = 0;
   if (scenario_.ahead && t.is_long && worth) c.at = Cpu::kAnnounces;
   if (s.queued[cpu] + s.resumed[cpu] <= 0 && s.shared <= 0 && s.held > 0) wake_userspace(s);

@@ -36,7 +36,7 @@ void Rules::count_place(State& s, Place at, int n) const {
     case At::kNone: return;
     case At::kHeld: return add(s.held);
     case At::kQueued: return add(at.cpu ? s.queued[at.cpu - 1u] : s.shared);
-    case At::kResumed: return add(s.resumed[at.cpu - 1u]);
+    case At::kResumed: return add(at.cpu ? s.resumed[at.cpu - 1u] : s.in_turn);
     case At::kLocal: return add(s.local[at.cpu - 1u]);
     case At::kRunning: return add(s.running[at.cpu - 1u]);
   }

@@ -173,7 +173,7 @@ bool counts_right(const State& s) {
       case At::kNone: return;
       case At::kHeld: return to(want.held);
       case At::kQueued: return to(at.cpu ? want.queued[at.cpu - 1u] : want.shared);
-      case At::kResumed: return to(want.resumed[at.cpu - 1u]);
+      case At::kResumed: return to(at.cpu ? want.resumed[at.cpu - 1u] : want.in_turn);
       case At::kLocal: return to(want.local[at.cpu - 1u]);
       case At::kRunning: return to(want.running[at.cpu - 1u]);
     }
@@ -188,7 +188,7 @@ bool counts_right(const State& s) {
     add(s.drain.owes == 1 ? held : queued, 1);
     add(s.drain.owes == 1 ? queued : held, -1);
   }
-  return s.held == want.held && s.shared == want.shared && s.queued == want.queued && s.resumed == want.resumed &&
+  return s.held == want.held && s.shared == want.shared && s.in_turn == want.in_turn && s.queued == want.queued && s.resumed == want.resumed &&
          s.local == want.local && s.running == want.running;
 }
 
@@ -203,7 +203,7 @@ bool place_right(const State& s, int task) {
     case Where::kGone: return at == At::kNone;
     case Where::kEntering: return true;
     case Where::kHeld: return at == At::kHeld || (deciding && at == At::kQueued) || (pulling && at == At::kLocal);
-    case Where::kShared: return (at == At::kQueued && !t.place.cpu) || pulling;
+    case Where::kShared: return ((at == At::kQueued || at == At::kResumed) && !t.place.cpu) || pulling;
     case Where::kOwn0:
     case Where::kOwn1: {
       u8 cpu = t.where == Where::kOwn0 ? 1 : 2;

@@ -144,7 +144,7 @@ void fields(S& s, F&& f) {
   for (auto& v : s.view)
     f(v.state, 2), f(v.generation, 3), f(v.stale, 1);
   f(s.asked, 2), f(s.resync_wanted, 1), f(s.hold_armed, 1);
-  f(s.held, -3), f(s.shared, -3);
+  f(s.held, -3), f(s.shared, -3), f(s.in_turn, -3);
   for (auto* counts : {&s.queued, &s.resumed, &s.local, &s.running})
     for (auto& n : *counts)
       f(n, -3);

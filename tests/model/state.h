@@ -169,6 +169,7 @@ struct State {
   u8 resync_wanted = 0;
   u8 hold_armed = 0;
   std::int8_t held = 0, shared = 0;
+  std::int8_t in_turn = 0;  ///< mus_shard.in_turn_count: on the shared run queue, and not by decision
   std::array<std::int8_t, kCpus> queued{}, resumed{}, local{}, running{};
   // how often the scenario may still do what it does a bounded number of times
   u8 sleeps_left = 0, wakes_left = 0, changes_left = 0, kills_left = 0, exits_left = 0, offlines_left = 0;
