@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <vector>
 
 #include "fake_kernel.h"
@@ -192,9 +193,9 @@ class Returns : public Turns {
  protected:
   Returns() : Turns(std::make_unique<ReturnsPolicy>()) {}
   ReturnsPolicy& orders() { return static_cast<ReturnsPolicy&>(*policy); }
-  std::vector<int> favoured(int n, Duration work) {
+  std::vector<int> favoured(int n, Duration work, Duration sleep = 1ms) {
     std::vector<int> pids;
-    while (n--) pids.push_back(kernel.spawn({.cgroup = 2, .work = work, .sleep = 1ms, .weight = 200}));
+    while (n--) pids.push_back(kernel.spawn({.cgroup = 2, .work = work, .sleep = sleep, .weight = 200}));
     return pids;
   }
 };
@@ -230,6 +231,26 @@ TEST_F(Returns, EndWhileUserspaceIsStalled) {
   kernel.want_resync();
   pass(300ms);
   EXPECT_LE(pass(1s).standing, 4u) << "by weight, in the held queue, but for who wakes";
+}
+
+TEST_F(Returns, KeepACpuWhileTheOthersHaveAnother) {
+  auto pids = favoured(3, 2700us, 5300us);  // one of them is nearly always awake
+  for (int pid : pids) kernel.set_allowed(pid, 1);
+  auto others = spinners(4, 3);
+  pass(1s);
+  Passed passed = pass(4s, pids);
+  EXPECT_GT(std::accumulate(passed.cpus.begin(), passed.cpus.end(), 0.0), 0.95);
+  for (int pid : others) EXPECT_LT(kernel.longest_wait(pid), 40ms) << "who is interrupted goes on elsewhere";
+}
+
+TEST_F(Returns, ButNotFromWhoMayRunNowhereElse) {
+  auto pids = favoured(3, 3ms);
+  pids.push_back(kernel.spawn({.cgroup = 3}));
+  for (int pid : pids) kernel.set_allowed(pid, 1);
+  spinners(4, 3);
+  pass(1s);
+  EXPECT_GT(pass(4s, pids).cpus.back(), 0.05) << "the orders of the others have no bound";
+  EXPECT_LT(kernel.longest_wait(pids.back()), 40ms);
 }
 
 /// Who has used up a slice goes on unasked while its budget, a slice, is not empty.
