@@ -273,14 +273,14 @@ static __always_inline void find_cgroup(struct task_struct *p, struct task_ctx *
 
 /*
  * Whether @p, which has used up a slice, waits as if it had woken up: behind who was taken from the run queues for this CPU, until that
- * has had its minimum run. Not behind another that waits here by standing order: nothing was taken from them then. But siblings
- * take turns, where others have another CPU: stays_behind().
+ * has had its minimum run. Not behind another that waits here by standing order: nothing was taken from them then. But a @sibling
+ * takes turns with it: takes_turns_with_sibling().
  */
-static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, u64 now)
+static __always_inline bool may_return(struct task_struct *p, struct task_ctx *t, bool sibling, u64 now)
 {
 	const struct mus_cpu *slot = cpu_slot(task_cpu(p));
 
-	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits || sibling_waits(t, slot)) &&
+	return interrupts(t) && !(t->flags & MUS_TASK_YIELDED) && !known_ahead(t) && (!slot->local_count || slot->privileged_waits || sibling) &&
 	       may_join(p, t, MUS_STANDING_RETURNS, now);
 }
 
@@ -291,7 +291,7 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 	bool wakeup = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_WAKEUP);
 	bool selected = enq_flags & SCX_ENUM(scx_enq_flags, SCX_ENQ_CPU_SELECTED);
 	s32 cpu = task_cpu(p);
-	bool taken = cpu_taken(cpu);
+	bool taken = cpu_taken(cpu), sibling;
 	u32 event_flags = 0;
 	u64 now = now_ns(), left;
 
@@ -341,7 +341,9 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 		}
 		/* One at a time: many that wake each other would run in turns of one message each. */
 		if (interrupts(t) && !taken && !waits_locally(cpu) && has_turn(&t->standing, cpu, now) && standing_holds(t, now)) {
-			standing_enqueue(p, t, t->standing.min_run_ns, enq_flags, now);
+			bool behind = stays_behind(t, cpu_slot(cpu));
+
+			standing_enqueue(p, t, behind, behind ? t->standing.slice_ns : t->standing.min_run_ns, enq_flags, now);
 			return;
 		}
 		if (had)
@@ -359,9 +361,10 @@ static __always_inline void enqueue(struct task_struct *p, u64 enq_flags)
 			join_in_turn(p, t, false, enq_flags, now);
 			return;
 		}
-		if (may_return(p, t, now)) {
+		sibling = takes_turns_with_sibling(t, cpu, now);
+		if (may_return(p, t, sibling, now)) {
 			report_use(p, t, now);
-			standing_enqueue(p, t, return_min_run(&t->standing), enq_flags, now);
+			standing_enqueue(p, t, sibling, return_min_run(&t->standing), enq_flags, now);
 			return;
 		}
 	}

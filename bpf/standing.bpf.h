@@ -240,12 +240,16 @@ static __always_inline bool looks_at_queues(const struct mus_cpu *slot, u64 now)
 	return !slot->standing_since_ns || now - slot->standing_since_ns < shared.slice_ns;
 }
 
-/* Whether another CPU of the shard takes from the run queues, where nothing is for @slot, that of @cpu, alone. */
+/*
+ * Whether another CPU of the shard takes from the run queues, where nothing is for @slot, that of @cpu, alone. The kernel's threads may be
+ * pinned; and who is pinned here may be held and forgotten, and is rescued here: so not for longer than between two looks for such.
+ */
 static __always_inline bool served_elsewhere(s32 cpu, const struct mus_cpu *slot, u64 now)
 {
 	u32 n = shared.cpu_count, i;
 
-	if (own_queue(slot) || keeps_out_held(slot, now))
+	if (own_queue(slot) || shard_slot(slot->shard)->kernel_count || keeps_out_held(slot, now) ||
+	    now - slot->standing_since_ns >= shared.rescue_ns / 4)
 		return false;
 	bpf_for(i, 1, n < 16 ? n : 16) {
 		const struct mus_cpu *other = cpu_slot((cpu + i) % n);
@@ -370,26 +374,28 @@ static __always_inline bool stays_behind(const struct task_ctx *t, const struct 
 	       !slot->local_count && slot->last_burst_ns && slot->last_burst_ns < MUS_BRIEF_SLICES * shared.slice_ns;
 }
 
-/* Whether a sibling of @t that is owed most of a CPU waits on the kernel's own queue of @slot. */
-static __always_inline bool sibling_waits(const struct task_ctx *t, const struct mus_cpu *slot)
+/* Whether a sibling of @t that is owed most of a CPU waits on the kernel's own queue of @cpu, and @t, which works briefly, takes turns with it. */
+static __always_inline bool takes_turns_with_sibling(const struct task_ctx *t, s32 cpu, u64 now)
 {
-	return slot->local_count && slot->returns_cgroup_id == t->cgroup_id;
+	const struct mus_cpu *slot = cpu_slot(cpu);
+
+	return slot->local_count && slot->returns_cgroup_id == t->cgroup_id && t->burst_ns < MUS_BRIEF_SLICES * shared.slice_ns &&
+	       has_turn(&t->standing, cpu, now);
 }
 
-/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. Siblings that take turns there have all of a slice. */
-static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, u64 min_run, u64 enq_flags, u64 now)
+/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. Behind a @sibling, later, and for all of a slice. */
+static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, bool sibling, u64 min_run, u64 enq_flags, u64 now)
 {
 	s32 cpu = task_cpu(p);
 	struct mus_cpu *slot = cpu_slot(cpu);
-	bool behind = stays_behind(t, slot);
 
-	t->slice_ns = behind || sibling_waits(t, slot) ? shared.slice_ns : t->standing.slice_ns;
-	if (!behind && interruptible(slot, min_run, now)) {
+	t->slice_ns = sibling ? shared.slice_ns : t->standing.slice_ns;
+	if (!sibling && interruptible(slot, min_run, now)) {
 		enq_flags |= SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT);
 		slot->running_since_ns = 0; /* on its way out: once is enough */
 		count(preemptions);
 	} else {
-		interrupt_later(cpu, slot, behind ? t->standing.slice_ns : min_run, now);
+		interrupt_later(cpu, slot, min_run, now);
 	}
 	slot->returns_cgroup_id = t->standing.flags & MUS_STANDING_RETURNS ? t->cgroup_id : 0;
 	enter(t, place(MUS_STATE_LOCAL, slot->shard, cpu));

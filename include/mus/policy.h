@@ -23,7 +23,7 @@ namespace mus {
 /// end such an order. `again`: it waits so also when it has used up a slice. Both only for tasks that may run on every CPU or on one; of
 /// the others, the policy is asked as if there were no order. `returns`, without `in_turn`: when it has used up a slice, it waits as if
 /// it had woken up, and whoever runs meanwhile has what a rate below 1 leaves to others, or `min_run` if that is more. Of two such of one
-/// cgroup, one that the other wakes waits behind it, for `slice` at most, if that works briefly at a time (docs/decisions/0023).
+/// cgroup, one that the other wakes waits behind it, for a slice at most, if that works briefly at a time (docs/decisions/0023).
 struct StandingOrder {
   Duration slice{};  ///< zero: no order, and an earlier one is revoked
   Duration min_run{};

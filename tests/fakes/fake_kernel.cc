@@ -177,7 +177,7 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     return;
   }
   if (wakeup && interrupts(t) && has_turn(t, c) && standing_holds(t)) {
-    standing_enqueue(t, t.standing.min_run, c);
+    standing_enqueue(t, false, t.standing.min_run, c);
     return;
   }
   if (preempted && t.granted >= kResumeMin) {  // goes on later with what is left
@@ -189,9 +189,10 @@ void FakeKernel::enqueue(FakeTask& t, bool wakeup, bool preempted) {
     return;
   }
   t.uses_up = !wakeup;
-  if (preempted && !t.ahead && interrupts(t) && (c.local.empty() || sibling_waits(t, c)) && may_join(t, MUS_STANDING_RETURNS)) {
+  bool sibling = preempted && sibling_waits(t, c) && has_turn(t, c), waits = !c.local.empty() || (c.begins && c.begins->route == MUS_ROUTE_STANDING);
+  if (preempted && !t.ahead && interrupts(t) && (!waits || sibling) && may_join(t, MUS_STANDING_RETURNS)) {
     report_use(t);
-    standing_enqueue(t, return_min_run(t.standing), c);
+    standing_enqueue(t, sibling, return_min_run(t.standing), c);
     return;
   }
   if (preempted && !t.ahead && may_join(t, MUS_STANDING_AGAIN)) {

@@ -179,7 +179,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] bool interruptible(const FakeCpu& c, Duration min_run) const;
   [[nodiscard]] static Duration return_min_run(const Standing& s);
   void interrupt_with(FakeTask& t, FakeCpu& c);
-  void standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c);
+  void standing_enqueue(FakeTask& t, bool sibling, Duration min_run, FakeCpu& c);
   [[nodiscard]] static bool interrupts(const FakeTask& t) { return !(t.standing.flags & MUS_STANDING_IN_TURN); }
   [[nodiscard]] static bool takes_turns(const FakeTask& t) { return t.standing.slice > Duration::zero() && !interrupts(t); }
   [[nodiscard]] static bool by_standing_order(const FakeTask& t) { return t.route == MUS_ROUTE_STANDING || t.route == MUS_ROUTE_IN_TURN; }

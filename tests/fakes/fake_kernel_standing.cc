@@ -83,7 +83,8 @@ FakeKernel::FakeCpu& FakeKernel::standing_cpu(const FakeTask& t, Duration min_ru
 
 // Whether another CPU takes from the run queues, where nothing is for `c` alone.
 bool FakeKernel::served_elsewhere(const FakeCpu& c) const {
-  return c.queue.empty() && !keeps_out_held() && std::ranges::any_of(cpus_, [&](const FakeCpu& o) { return &o != &c && o.online && looks_at_queues(o); });
+  return c.queue.empty() && !keeps_out_held() && now_ - c.standing_since < spec_.rescue / 4 &&
+         std::ranges::any_of(cpus_, [&](const FakeCpu& o) { return &o != &c && o.online && looks_at_queues(o); });
 }
 
 void FakeKernel::note_turn(FakeCpu& c, const FakeTask& t) {
@@ -133,14 +134,14 @@ void FakeKernel::interrupt_with(FakeTask& t, FakeCpu& c) {
   reschedule(c, true);
 }
 
-void FakeKernel::standing_enqueue(FakeTask& t, Duration min_run, FakeCpu& c) {
-  bool now = interruptible(c, min_run);
+void FakeKernel::standing_enqueue(FakeTask& t, bool sibling, Duration min_run, FakeCpu& c) {
+  bool now = !sibling && interruptible(c, min_run);
   if (!now) {
     c.min_run = min_run;
     if (c.since != Time{}) preempt_later(c, std::max(c.since + min_run - now_, Duration::zero()));
   }
   t.route = MUS_ROUTE_STANDING;
-  t.granted = sibling_waits(t, c) ? spec_.slice : t.standing.slice;
+  t.granted = sibling ? spec_.slice : t.standing.slice;
   if (now) {
     interrupt_with(t, c);
     return;
