@@ -8,6 +8,7 @@ from pathlib import Path
 # Exit statuses of tools/vm/run itself. Anything else is the command's own.
 EXIT_PANIC = 120
 EXIT_HANG = 121
+EXIT_EMULATOR = 122
 EXIT_TIMEOUT = 124
 EXIT_HARNESS = 125
 EXIT_INTERRUPTED = 130

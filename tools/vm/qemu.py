@@ -3,7 +3,7 @@
 
 Shape:   four serial ports, each a socket pair: console, stdout, stderr, control (see init.sh).
 Threads: one reader for each port; the caller's thread waits for what they report.
-Errors:  VmError with EXIT_PANIC, EXIT_HANG, EXIT_TIMEOUT or EXIT_HARNESS.
+Errors:  VmError with EXIT_PANIC, EXIT_EMULATOR, EXIT_HANG, EXIT_TIMEOUT or EXIT_HARNESS.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from common import EXIT_HANG, EXIT_PANIC, EXIT_TIMEOUT, VmError, cache_dir, say
+from common import EXIT_EMULATOR, EXIT_HANG, EXIT_PANIC, EXIT_TIMEOUT, VmError, cache_dir, say
 
 QEMU = "qemu-system-x86_64"
 MINIMUM_QEMU = 10
@@ -32,7 +32,9 @@ PORTS = ("console", "stdout", "stderr", "control")
 PR_SET_PDEATHSIG = 1
 PANIC = re.compile(rb"Kernel panic - not syncing")
 TROUBLE_BEGINS = re.compile(r"Kernel panic|BUG: |Oops|sysrq: Trigger|sched_ext: .*disabled \((?!unregistered)")
-COMMAND_LINE = "console=ttyS0,115200 quiet panic=-1 rdinit=/init 8250.nr_uarts=4 printk.devkmsg=on"
+# The CPU says that it met a breakpoint, and the kernel's own dump of the code (the byte before <>) shows that there is none.
+GONE_BREAKPOINT = re.compile(r"Oops: int3(?:(?!Code:).)*Code: [0-9a-f ]*\b(?!cc)[0-9a-f]{2} <", re.DOTALL)
+COMMAND_LINE = "console=ttyS0,115200 quiet panic=-1 oops=panic rdinit=/init 8250.nr_uarts=4 printk.devkmsg=on"
 
 
 def version():
@@ -47,6 +49,14 @@ def version():
         say(f"warning: QEMU {match[1]}.{match[2]} can crash the guest when a scheduler is enabled under load; "
             f"QEMU {MINIMUM_QEMU} or later is needed: run tools/setup")
     return done.stdout.splitlines()[0]
+
+
+def panic(console, detail=""):
+    """Whose panic it was: the guest's own, or one that QEMU's emulation of two CPUs caused while the kernel patched its code."""
+    if GONE_BREAKPOINT.search(console):
+        return VmError("the emulator, not the guest: QEMU ran a breakpoint of the kernel's code patching that was gone by then "
+                       "(rare, only without KVM); run it again", EXIT_EMULATOR, detail)
+    return VmError("kernel panic in the guest", EXIT_PANIC, detail)
 
 
 def die_with_parent():
@@ -274,7 +284,7 @@ class Guest:
             if status is not None and (ended >= {"stdout", "stderr"} or now - finished_at > 5):
                 return status
             if panicked and now - panicked > 2:
-                raise VmError("kernel panic in the guest", EXIT_PANIC, self.console_tail())
+                raise self._panic()
             if status is None and not panicked:
                 if timeout_sec and now - started > timeout_sec:
                     raise VmError(f"time-out: the command did not end within {timeout_sec:g} s (--timeout)",
@@ -303,8 +313,11 @@ class Guest:
                 ended.add(text)
             elif kind == "closed" and status is None:
                 if panicked or PANIC.search(self.console_path.read_bytes()):
-                    raise VmError("kernel panic in the guest", EXIT_PANIC, self.console_tail())
+                    raise self._panic()
                 raise self._stopped()
+
+    def _panic(self):
+        return panic(self.console_path.read_text(errors="replace"), self.console_tail())
 
     def _stopped(self):
         try:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
 RUN = PROJECT / "tools" / "vm" / "run"
-EXIT_PANIC, EXIT_HANG, EXIT_TIMEOUT, EXIT_HARNESS = 120, 121, 124, 125
+EXIT_PANIC, EXIT_HANG, EXIT_EMULATOR, EXIT_TIMEOUT, EXIT_HARNESS = 120, 121, 122, 124, 125
 SKIP = 77  # what ctest takes as "skipped"
 
 
@@ -85,6 +85,15 @@ class Failures(unittest.TestCase):
         self.assertEqual(done.stdout, b"before\n")
         self.assertIn(b"vm: error: kernel panic", done.stderr)
         self.assertIn("Kernel panic - not syncing", console)
+
+    def test_panic_at_a_breakpoint_that_is_gone_is_the_emulators(self):
+        for byte, status in (("0f", EXIT_EMULATOR), ("cc", EXIT_PANIC)):
+            done = run("--", "sh", "-c", f"""
+                echo 'Oops: int3: 0000 [#1] SMP NOPTI' > /dev/kmsg
+                echo 'Code: 8d 87 e8 00 00 00 {byte} <1f> 44 00 00 e9' > /dev/kmsg
+                echo c > /proc/sysrq-trigger; sleep 60""")
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(b"run it again" in done.stderr, status == EXIT_EMULATOR, done.stderr)
 
     def test_hang(self):
         done = run("--", "sh", "-c", "kill $(cat /run/mus-heartbeat.pid); sleep 200", MUS_VM_HANG_SEC="4")
