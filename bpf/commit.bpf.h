@@ -8,7 +8,7 @@
 
 #include "ahead.bpf.h"
 #include "events.bpf.h"
-#include "standing.bpf.h"
+#include "watch.bpf.h"
 
 /* A CPU that had nothing decided to run, and is not about to look by itself: the daemon, which may be what runs there,
  * leaves it soon. */

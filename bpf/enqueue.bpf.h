@@ -11,7 +11,7 @@
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 #include "handover.bpf.h"
-#include "standing.bpf.h"
+#include "siblings.bpf.h"
 #include "turns.bpf.h"
 
 #define MUS_SHORT_SLICE_NS 1000000 /* an interruption may leave nothing of less than this */
@@ -31,6 +31,7 @@ static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 	t->wake_ns = now;
 	t->ready_ns = now;
 	t->waker_pid = current_pid();
+	cpu_slot(bpf_get_smp_processor_id())->woke_other_ns = now;
 }
 
 /*
@@ -171,16 +172,10 @@ static __always_inline u64 resumed_order(const struct mus_cpu *slot, u64 now)
 	return slot->privileged_waits ? -now : 0;
 }
 
-/* Whether @slot, where @p was interrupted, is not soon free again: by one of another cgroup that is owed most of a CPU. */
-static __always_inline bool is_kept(const struct mus_cpu *slot, const struct task_struct *p, const struct task_ctx *t)
-{
-	return slot->local_count && slot->returns_cgroup_id && slot->returns_cgroup_id != t->cgroup_id && !slot->privileged_waits &&
-	       (u64)p->nr_cpus_allowed >= shared.online_count;
-}
-
 /*
  * Its decision still stands: at the head of its CPU's queue, or of the shared one, with what is left of its slice. Where turns are taken, at its place:
- * who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first.
+ * who interrupts it may still be waiting, if a thread of the kernel's or the daemon came first. A slice earlier, as if it woke, if it has just woken
+ * another, which interrupts it perhaps: it is about to wait for what that does.
  */
 static __always_inline void enqueue_resumed(struct task_struct *p, struct task_ctx *t, u64 left_ns, u64 enq_flags, u64 now)
 {
@@ -193,7 +188,7 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, slot->shard, anywhere ? -1 : cpu));
 	dsq_insert_vtime(p, anywhere ? queue_id(MUS_QUEUE_SHARED, slot->shard) : queue_id(MUS_QUEUE_CPU, cpu), left_ns,
-			 in_turn ? t->order : resumed_order(slot, now), enq_flags);
+			 !in_turn ? resumed_order(slot, now) : has_just_woken(slot, now) ? early(t->order) : t->order, enq_flags);
 }
 
 /* Its next slice was decided on while it ran. */

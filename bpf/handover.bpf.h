@@ -7,7 +7,7 @@
 #ifndef MUS_HANDOVER_BPF_H
 #define MUS_HANDOVER_BPF_H
 
-#include "standing.bpf.h"
+#include "watch.bpf.h"
 
 #define MUS_HANDOVER_LEAST_NS 10000
 #define MUS_HANDOVER_MOST_NS 200000

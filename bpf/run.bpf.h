@@ -7,7 +7,7 @@
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 #include "handover.bpf.h"
-#include "standing.bpf.h"
+#include "watch.bpf.h"
 
 #define MUS_SETTLE_NS 5000000 /* who is not held may run, on and off, for so long before its cgroup is charged with it */
 
@@ -61,6 +61,7 @@ static __always_inline void run_begins(struct task_struct *p, struct task_ctx *t
 	slot->pinned = p->nr_cpus_allowed == 1;
 	slot->privileged_waits = 0;
 	slot->woke_ns = 0;
+	slot->woke_other_ns = 0;
 	slot->handovers = t->handovers;
 	if (t->route != MUS_ROUTE_DAEMON) /* the daemon's run feeds nobody yet */
 		slot->starved_since_ns = 0;

@@ -10,9 +10,7 @@
 #include "events.bpf.h"
 #include "fallback.bpf.h"
 
-#define MUS_LOOK_LATER_NS 2000000 /* from now, where who runs is expected to sleep before it is due to be looked at */
 #define MUS_RESUME_MIN_NS 100000 /* less than this of a slice is not worth going on with: ask for a new one */
-#define MUS_BRIEF_SLICES 4 /* who works for less than so many before it sleeps hands its CPU to a sibling soon */
 #define MUS_LAST_ORDER ((s64)(~0ull >> 1))
 
 static __always_inline bool standing_valid(const struct mus_decision *d)
@@ -172,39 +170,6 @@ static __always_inline bool comes_before(u64 order, const struct mus_cpu *slot, 
 	return (s64)(slot->order - order) > (s64)margin;
 }
 
-/*
- * Has the timer of @cpu look at what runs there when @at has come, or earlier if it does so already. There is no hurry if who runs
- * is expected to sleep before that: a timer costs more than the rest of a wakeup.
- */
-static __always_inline void look_at(s32 cpu, struct mus_cpu *slot, u64 at, u64 now)
-{
-	u64 due = slot->timer_due_ns;
-	struct timer_slot *ts;
-	u32 key = cpu;
-
-	if ((s64)(slot->sleeps_by_ns - now) > 0 && ((s64)(slot->sleeps_by_ns - at) < 0 || sleeps_at_once(slot, now)) &&
-	    (s64)(at - now) < MUS_LOOK_LATER_NS)
-		at = now + MUS_LOOK_LATER_NS;
-	if (due && (s64)(due - at) <= 0)
-		return;
-	ts = bpf_map_lookup_elem(&cpu_timers, &key);
-	if (!ts)
-		return;
-	slot->timer_due_ns = at;
-	if (bpf_timer_start(&ts->timer, (s64)(at - now) > 0 ? at - now : 1, 0))
-		slot->timer_due_ns = 0; /* the tick ends the slice then */
-}
-
-/* A task with a standing order waits for what runs on @cpu: interrupt that when it has had its minimum. */
-static __always_inline void interrupt_later(s32 cpu, struct mus_cpu *slot, u64 min_run_ns, u64 now)
-{
-	slot->min_run_ns = min_run_ns;
-	slot->turn_waits = 0;
-	if (slot->running_since_ns && !urgent(slot->route))
-		look_at(cpu, slot, slot->running_since_ns + min_run_ns, now);
-	/* Else the CPU is between two tasks, or runs an urgent one: watch_run() sees to it. */
-}
-
 static __always_inline bool waits_locally(s32 cpu)
 {
 	return scx_bpf_dsq_nr_queued(SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
@@ -289,118 +254,6 @@ static __always_inline void note_turn(struct mus_cpu *slot, u32 route, u64 now)
 	} else if (shard->undecided_since_ns) { /* written when it changes only: others read it */
 		shard->undecided_since_ns = 0;
 	}
-}
-
-/* When what runs there should be interrupted, given that others wait. */
-static __always_inline u64 run_due(const struct mus_cpu *slot)
-{
-	u64 due = slot->slice_end_ns, earlier = slot->running_since_ns + slot->min_run_ns;
-
-	if (!urgent(slot->route) && slot->min_run_ns && (s64)(earlier - due) < 0)
-		due = earlier;
-	return due;
-}
-
-/* Whether who runs is expected to sleep long before its slice is over. If it does not after all, the tick ends the slice. */
-static __always_inline bool sleeps_soon(const struct mus_cpu *slot, u64 now)
-{
-	return slot->sleeps_by_ns && slot->sleeps_by_ns - now < (slot->slice_end_ns - now) / 4;
-}
-
-/* A task begins to run: the tick alone would end its slice up to 4 ms late. */
-static __always_inline void watch_run(s32 cpu, struct mus_cpu *slot, u64 now)
-{
-	bool locally = slot->local_count;
-
-	if (!locally) {
-		slot->min_run_ns = 0;
-		if (!waits_elsewhere(slot) || in_turn_alone(slot) || sleeps_soon(slot, now))
-			return;
-	}
-	look_at(cpu, slot, run_due(slot), now);
-}
-
-/* Whether nobody waits any more who should have come before the one that runs on @slot: another CPU has been found. */
-static __always_inline bool turn_is_over(s32 cpu, const struct mus_cpu *slot)
-{
-	bool over;
-
-	bpf_rcu_read_lock(); /* a timer has it; 6.16 wants to be told */
-	over = !comes_before(first_order(queue_id(MUS_QUEUE_CPU, cpu)), slot, slot->turn_waits) &&
-	       !comes_before(first_order(queue_id(MUS_QUEUE_SHARED, slot->shard)), slot, slot->turn_waits);
-	bpf_rcu_read_unlock();
-	return over;
-}
-
-static int cpu_timer_fired(void *map, u32 *key, struct timer_slot *ts)
-{
-	s32 cpu = *key;
-	struct mus_cpu *slot = cpu_slot(cpu);
-	u64 now = now_ns(), due;
-
-	slot->timer_due_ns = 0;
-	if (!slot->running_since_ns || !(waits_elsewhere(slot) || waits_locally(cpu)))
-		return 0;
-	due = run_due(slot);
-	if (slot->turn_waits && turn_is_over(cpu, slot)) {
-		slot->min_run_ns = 0;
-		due = run_due(slot);
-	}
-	if ((s64)(due - now) > MUS_RESUME_MIN_NS) { /* less is not worth another interrupt */
-		look_at(cpu, slot, due, now);
-		return 0;
-	}
-	scx_bpf_kick_cpu(cpu, SCX_ENUM(scx_kick_flags, SCX_KICK_PREEMPT));
-	return 0;
-}
-
-/* What @s leaves to others after a slice of its own, so that it has no more than its rate: something, whatever it says. */
-static __always_inline u64 return_min_run(const struct standing_order *s)
-{
-	u64 others = s->rate && s->rate < MUS_STANDING_RATE_ONE ? s->slice_ns * (MUS_STANDING_RATE_ONE - s->rate) / s->rate : 0;
-
-	if (others < MUS_SLICE_MIN_NS)
-		others = MUS_SLICE_MIN_NS;
-	return others > s->min_run_ns ? others : s->min_run_ns;
-}
-
-/*
- * Whether @t, which is owed most of a CPU, waits behind the one of its cgroup that runs on @slot, and has woken it: where that works briefly
- * they hand one CPU to and fro, nobody is interrupted, and others have what is left.
- */
-static __always_inline bool stays_behind(const struct task_ctx *t, const struct mus_cpu *slot)
-{
-	return t->standing.flags & MUS_STANDING_RETURNS && slot->cgroup_id == t->cgroup_id && slot->running_since_ns && !slot->taken &&
-	       !slot->local_count && slot->last_burst_ns && slot->last_burst_ns < MUS_BRIEF_SLICES * shared.slice_ns;
-}
-
-/* Whether a sibling of @t that is owed most of a CPU waits on the kernel's own queue of @cpu, and @t, which works briefly, takes turns with it. */
-static __always_inline bool takes_turns_with_sibling(const struct task_ctx *t, s32 cpu, u64 now)
-{
-	const struct mus_cpu *slot = cpu_slot(cpu);
-
-	return slot->local_count && slot->returns_cgroup_id == t->cgroup_id && t->burst_ns < MUS_BRIEF_SLICES * shared.slice_ns &&
-	       has_turn(&t->standing, cpu, now);
-}
-
-/* Obeys the standing order of @p: onto its CPU at once, interrupting what has had @min_run. Behind a @sibling, later, and for all of a slice. */
-static __always_inline void standing_enqueue(struct task_struct *p, struct task_ctx *t, bool sibling, u64 min_run, u64 enq_flags, u64 now)
-{
-	s32 cpu = task_cpu(p);
-	struct mus_cpu *slot = cpu_slot(cpu);
-
-	t->slice_ns = sibling ? shared.slice_ns : t->standing.slice_ns;
-	if (!sibling && interruptible(slot, min_run, now)) {
-		enq_flags |= SCX_ENUM(scx_enq_flags, SCX_ENQ_PREEMPT);
-		slot->running_since_ns = 0; /* on its way out: once is enough */
-		count(preemptions);
-	} else {
-		interrupt_later(cpu, slot, min_run, now);
-	}
-	slot->returns_cgroup_id = t->standing.flags & MUS_STANDING_RETURNS ? t->cgroup_id : 0;
-	enter(t, place(MUS_STATE_LOCAL, slot->shard, cpu));
-	t->route = MUS_ROUTE_STANDING;
-	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), t->slice_ns, enq_flags);
 }
 
 #endif /* MUS_STANDING_BPF_H */

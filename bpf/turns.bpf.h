@@ -6,7 +6,7 @@
 #ifndef MUS_TURNS_BPF_H
 #define MUS_TURNS_BPF_H
 
-#include "standing.bpf.h"
+#include "watch.bpf.h"
 
 #define MUS_EARLY_SLICES 1 /* by how much a task that wakes comes before its turn */
 
@@ -29,6 +29,57 @@ static __always_inline u64 turn_order(const struct standing_order *s, u64 now)
 	if (ago > MUS_SLICE_MAX_NS)
 		ago = MUS_SLICE_MAX_NS;
 	return now - s->slice_ns + (s->budget_ns < 0 ? ago : -ago);
+}
+
+/* Where a task comes that wakes, if its turn is @turn. */
+static __always_inline u64 early(u64 turn)
+{
+	return turn - MUS_EARLY_SLICES * shared.slice_ns;
+}
+
+/* Whether who runs on @slot, or has just been interrupted there, has woken another so lately that it is about to sleep, as wakers are. */
+static __always_inline bool has_just_woken(const struct mus_cpu *slot, u64 now)
+{
+	return now - slot->woke_other_ns < MUS_RESUME_MIN_NS;
+}
+
+/* The place of @p, if it waits in turn and comes early there, since it woke up. */
+static __always_inline s64 early_place(struct task_struct *p)
+{
+	struct task_ctx *t = task_ctx(p);
+
+	return t && place_state(t->at) == MUS_STATE_IN_TURN && (s64)(t->order - p->scx.dsq_vtime) > 0 ? (s64)p->scx.dsq_vtime : MUS_LAST_ORDER;
+}
+
+/* The same of the first task on @queue. */
+static __always_inline s64 first_early(u64 queue)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	s64 place = MUS_LAST_ORDER;
+
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
+		p = scx_bpf_dsq_peek(queue);
+		return p ? early_place(p) : place;
+	}
+	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
+		p = bpf_iter_scx_dsq_next(&it);
+		if (p)
+			place = early_place(p);
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return place;
+}
+
+/*
+ * The place on @queue of a task that wakes: behind who woke up before it and is the first that waits, unless its turn comes more than a slice
+ * before the other's. Who has had a little less of its share would else, each time it wakes, go before one that waits already.
+ */
+static __always_inline u64 woken_order(u64 turn, u64 queue)
+{
+	s64 order = early(turn), first = first_early(queue);
+
+	return first != MUS_LAST_ORDER && first > order && first - order < (s64)shared.slice_ns ? first + 1 : order;
 }
 
 /* By how much a waking task must come before one that runs, to interrupt it: as far as that gets by its minimum run. */
@@ -112,8 +163,11 @@ static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx 
 	struct mus_cpu *slot = cpu_slot(cpu);
 	bool pinned = p->nr_cpus_allowed == 1;
 	u32 shard = slot->shard;
-	u64 turn = turn_order(&t->standing, now), order = woke ? turn - MUS_EARLY_SLICES * shared.slice_ns : turn, queue;
+	u64 turn = turn_order(&t->standing, now), order = turn;
+	u64 queue = pinned ? queue_id(MUS_QUEUE_CPU, cpu) : queue_id(MUS_QUEUE_SHARED, shard);
 
+	if (woke)
+		order = (pinned ? own_queue(slot) : shared_queue(shard_slot(shard))) ? woken_order(turn, queue) : early(turn);
 	t->route = MUS_ROUTE_IN_TURN;
 	t->order = turn;
 	t->slice_ns = t->standing.slice_ns;
@@ -126,7 +180,6 @@ static __always_inline void join_in_turn(struct task_struct *p, struct task_ctx 
 		return;
 	}
 	enter(t, place(MUS_STATE_IN_TURN, shard, pinned ? cpu : -1));
-	queue = pinned ? queue_id(MUS_QUEUE_CPU, cpu) : queue_id(MUS_QUEUE_SHARED, shard);
 	dsq_insert_vtime(p, queue, t->slice_ns, order, enq_flags);
 	idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (idle >= 0)

@@ -23,7 +23,7 @@
 #include <linux/types.h>
 
 #define MUS_ABI_MAGIC 0x4d555321u /* "MUS!" */
-#define MUS_ABI_VERSION 11u
+#define MUS_ABI_VERSION 12u
 
 #define MUS_MAX_CPUS 512u
 #define MUS_MAX_SHARDS 64u /* last-level caches that can have a held queue of their own */
@@ -239,7 +239,8 @@ struct mus_cpu {
 	__u64 privileged_waits; /* 0 or 1: a thread of the kernel's or the daemon's has interrupted what ran there, and begins next */
 	__u64 last_burst_ns;    /* for how long what runs there computed when it was awake last time; 0: it has never slept */
 	struct mus_counters counters;
-	__u64 reserved_more[8];
+	__u64 woke_other_ns;    /* when what runs there last woke another; 0: it has not since its run began */
+	__u64 reserved_more[7];
 };
 
 /* One for each last-level cache. Writer: kernel half. */

@@ -132,6 +132,16 @@ TEST_F(Turns, FewThatWakeInterruptEachOther) {
   for (int pid : pids) EXPECT_LT(kernel.longest_wait(pid), 12ms);
 }
 
+// A little less of its share does not let one that wakes go before another that waits already, each time anew.
+TEST_F(Turns, WhoWakesWaitsBehindWhoWokeBefore) {
+  for (int i = 0; i < 6; ++i) kernel.spawn({.cgroup = 2, .work = 300us - i * 20us, .sleep = 50us + i * 10us});
+  pass(1s);
+  std::uint64_t before = kernel.overtaken();
+  Passed passed = pass(2s);
+  EXPECT_GT(passed.in_turn, 10'000u);
+  EXPECT_LT(kernel.overtaken() - before, passed.in_turn / 10) << "a twentieth; a quarter if all came by their turns";
+}
+
 TEST_F(Turns, ManyThatWakeDoNot) {
   std::vector<int> pids;
   for (int i = 0; i < 80; ++i) pids.push_back(kernel.spawn({.cgroup = 2, .work = 300us, .sleep = 200us}));

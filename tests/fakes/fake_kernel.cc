@@ -338,6 +338,9 @@ void FakeKernel::start(FakeCpu& c, FakeTask& t) {
   if (!may_run(t, c) || !c.online) violation("pid " + std::to_string(t.pid) + " runs on CPU " + std::to_string(c.id));
   if (c.running) violation("two tasks run on CPU " + std::to_string(c.id));
   t.longest_wait = std::max(t.longest_wait, now_ - t.runnable_since);
+  if (t.route == MUS_ROUTE_IN_TURN)
+    overtaken_ += static_cast<std::uint64_t>(std::ranges::count_if(
+        shared_, [&](const RunQueue::value_type& entry) { return waits_since_it_woke(entry) && entry.second->woke_at < t.woke_at; }));
   t.where = Where::kRunning;
   t.cpu = c.id;
   t.slice_left = t.granted;

@@ -71,6 +71,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] Duration group_time(std::uint64_t cgroup) const;  ///< of its own tasks, gone ones included
   [[nodiscard]] Duration busy_time() const { return busy_; }      ///< of all CPUs
   [[nodiscard]] Duration longest_wait(int pid) const;             ///< runnable without running, also at present
+  /// Times that a task that waited in turn since it woke up saw one begin that woke up later.
+  [[nodiscard]] std::uint64_t overtaken() const { return overtaken_; }
   [[nodiscard]] bool alive(int pid) const { return tasks_.contains(pid) && find(pid).where != Where::kGone; }
   [[nodiscard]] std::vector<int> alive_pids() const;
   [[nodiscard]] const mus_counters& counters() const { return counters_; }
@@ -190,6 +192,8 @@ class FakeKernel final : public Machine, public KernelFacts {
   [[nodiscard]] static Duration turn_margin(const Standing& s);
   [[nodiscard]] bool pinned_is_due(const FakeTask& t, Time order) const;
   void interrupt_for_turn(const FakeTask& t, Time order);
+  [[nodiscard]] static bool waits_since_it_woke(const RunQueue::value_type& entry);
+  [[nodiscard]] Time woken_order(Time turn, const RunQueue& queue) const;
   void join_in_turn(FakeTask& t, bool woke);
   [[nodiscard]] std::size_t decided_for_any() const;
 
@@ -231,6 +235,7 @@ class FakeKernel final : public Machine, public KernelFacts {
   mus_counters counters_{};
   std::uint64_t pumps_ = 0;
   std::vector<std::string> violations_;
+  std::uint64_t overtaken_ = 0;
 };
 
 }  // namespace mus::fakes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The fake kernel's standing orders, after bpf/standing.bpf.h and bpf/turns.bpf.h.
+// The fake kernel's standing orders, after bpf/standing.bpf.h, bpf/siblings.bpf.h and bpf/turns.bpf.h.
 #include <algorithm>
 #include <bit>
 #include <ranges>
@@ -203,9 +203,23 @@ void FakeKernel::interrupt_for_turn(const FakeTask& t, Time order) {
   soonest->turn_waits = std::max(margin, 1ns);
 }
 
+// Whether it is early: it has waited in turn since it woke up.
+bool FakeKernel::waits_since_it_woke(const RunQueue::value_type& entry) {
+  return entry.second->route == MUS_ROUTE_IN_TURN && time_from_ns(entry.first) < entry.second->order;
+}
+
+// The place of one that wakes: behind who woke up before it and waits first, unless its turn comes more than a slice before the other's.
+Time FakeKernel::woken_order(Time turn, const RunQueue& queue) const {
+  Time order = turn - kEarlySlices * spec_.slice;
+  if (queue.empty() || !waits_since_it_woke(*queue.begin())) return order;
+  Time first = time_from_ns(queue.begin()->first);
+  return first > order && first - order < spec_.slice ? first + 1ns : order;
+}
+
 void FakeKernel::join_in_turn(FakeTask& t, bool woke) {
   t.order = turn_order(t.standing);
-  Time order = woke ? t.order - kEarlySlices * spec_.slice : t.order;
+  RunQueue& queue = std::has_single_bit(t.spec.allowed) ? cpus_[static_cast<std::size_t>(t.cpu)].queue : shared_;
+  Time order = woke ? woken_order(t.order, queue) : t.order;
   t.route = MUS_ROUTE_IN_TURN;
   t.granted = t.standing.slice;
   if (woke && pinned_is_due(t, order)) {
@@ -214,7 +228,7 @@ void FakeKernel::join_in_turn(FakeTask& t, bool woke) {
   }
   t.where = Where::kQueued;
   t.queue_cpu = std::has_single_bit(t.spec.allowed) ? t.cpu : -1;
-  (t.queue_cpu < 0 ? shared_ : cpus_[static_cast<std::size_t>(t.cpu)].queue).emplace(to_ns(order), &t);
+  queue.emplace(to_ns(order), &t);
   if (woke) interrupt_for_turn(t, order);
 }
 
