@@ -239,7 +239,7 @@ struct mus_cpu {
 	__u64 privileged_waits; /* 0 or 1: a thread of the kernel's or the daemon's has interrupted what ran there, and begins next */
 	__u64 last_burst_ns;    /* for how long what runs there computed when it was awake last time; 0: it has never slept */
 	struct mus_counters counters;
-	__u64 woke_other_ns;    /* when what runs there last woke another; 0: it has not since its run began */
+	__u64 woke_other_ns;    /* when what runs there, or an interrupt meanwhile, last woke another; 0: not since its run began */
 	__u64 reserved_more[7];
 };
 
