@@ -93,12 +93,15 @@ static __always_inline void forget_ahead(struct task_ctx *t)
 		take_ahead(t);
 }
 
-/* Its slice has not ended, or it was interrupted and will go on: a decision is for the next one. */
+/*
+ * Its slice has not ended, or it was interrupted and will go on, perhaps from its CPU's local queue: a decision is for the next one.
+ * Were one refused here, which userspace does not hear of, both would wait for the other at the end of the slice.
+ */
 static __always_inline bool in_slice(const struct task_ctx *t)
 {
 	u32 state = place_state(t->at);
 
-	return state == MUS_STATE_RUNNING || state == MUS_STATE_RESUMED;
+	return state == MUS_STATE_RUNNING || state == MUS_STATE_RESUMED || state == MUS_STATE_LOCAL;
 }
 
 /*

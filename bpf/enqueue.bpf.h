@@ -184,6 +184,10 @@ static __always_inline void enqueue_resumed(struct task_struct *p, struct task_c
 	bool in_turn = t->flags & MUS_TASK_IN_TURN || (t->standing.slice_ns && !interrupts(t));
 	bool anywhere = !in_turn && is_kept(slot, p, t);
 
+	if (before_sibling(slot, t)) {
+		insert_local(p, t, cpu, MUS_ROUTE_RESUMED, left_ns, enq_flags | SCX_ENUM(scx_enq_flags, SCX_ENQ_HEAD));
+		return;
+	}
 	t->route = MUS_ROUTE_RESUMED;
 	t->slice_ns = left_ns;
 	enter(t, place(MUS_STATE_RESUMED, slot->shard, anywhere ? -1 : cpu));

@@ -29,6 +29,15 @@ static __always_inline bool takes_turns_with_sibling(const struct task_ctx *t, s
 	       has_turn(&t->standing, cpu, now);
 }
 
+/*
+ * Whether @t, interrupted on @slot by a thread of the kernel's or the daemon's, goes on before the sibling that waits behind it: what it was about
+ * to hand over whole would else go to and fro in parts, each of which waits for the other.
+ */
+static __always_inline bool before_sibling(const struct mus_cpu *slot, const struct task_ctx *t)
+{
+	return slot->privileged_waits && slot->local_count > 1 && slot->returns_cgroup_id == t->cgroup_id;
+}
+
 /* Whether @slot, where @p was interrupted, is not soon free again: by one of another cgroup that is owed most of a CPU. */
 static __always_inline bool is_kept(const struct mus_cpu *slot, const struct task_struct *p, const struct task_ctx *t)
 {

@@ -144,8 +144,23 @@ static __always_inline s32 standing_cpu(struct task_struct *p, u64 cgroup_id, u6
 	return best;
 }
 
-/* The order of the first task on @queue; the largest there is when it is empty. Signed, as the kernel compares them: resumed_order(). */
-static __always_inline s64 first_order(u64 queue)
+/*
+ * The order of @p on the queue that it is first on. Of those that come @early, since they woke up and wait in turn: the largest there is if it does
+ * not. Signed, as the kernel compares them: resumed_order().
+ */
+static __always_inline s64 order_of(struct task_struct *p, bool early)
+{
+	s64 order = (s64)p->scx.dsq_vtime;
+	struct task_ctx *t;
+
+	if (!early)
+		return order;
+	t = task_ctx(p);
+	return t && place_state(t->at) == MUS_STATE_IN_TURN && (s64)(t->order - (u64)order) > 0 ? order : MUS_LAST_ORDER;
+}
+
+/* The same of the first task on @queue; the largest there is when it is empty. */
+static __always_inline s64 first_of(u64 queue, bool early)
 {
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
@@ -153,15 +168,20 @@ static __always_inline s64 first_order(u64 queue)
 
 	if (bpf_ksym_exists(scx_bpf_dsq_peek)) { /* from 6.19 on: without a lock */
 		p = scx_bpf_dsq_peek(queue);
-		return p ? (s64)p->scx.dsq_vtime : order;
+		return p ? order_of(p, early) : order;
 	}
 	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
 		p = bpf_iter_scx_dsq_next(&it);
 		if (p)
-			order = (s64)p->scx.dsq_vtime;
+			order = order_of(p, early);
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	return order;
+}
+
+static __always_inline s64 first_order(u64 queue)
+{
+	return first_of(queue, false);
 }
 
 /* Whether a task that has the place @order should have come before the one that runs on @slot, by more than @margin. */

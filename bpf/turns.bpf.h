@@ -43,41 +43,13 @@ static __always_inline bool has_just_woken(const struct mus_cpu *slot, u64 now)
 	return now - slot->woke_other_ns < MUS_RESUME_MIN_NS;
 }
 
-/* The place of @p, if it waits in turn and comes early there, since it woke up. */
-static __always_inline s64 early_place(struct task_struct *p)
-{
-	struct task_ctx *t = task_ctx(p);
-
-	return t && place_state(t->at) == MUS_STATE_IN_TURN && (s64)(t->order - p->scx.dsq_vtime) > 0 ? (s64)p->scx.dsq_vtime : MUS_LAST_ORDER;
-}
-
-/* The same of the first task on @queue. */
-static __always_inline s64 first_early(u64 queue)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-	s64 place = MUS_LAST_ORDER;
-
-	if (bpf_ksym_exists(scx_bpf_dsq_peek)) {
-		p = scx_bpf_dsq_peek(queue);
-		return p ? early_place(p) : place;
-	}
-	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
-		p = bpf_iter_scx_dsq_next(&it);
-		if (p)
-			place = early_place(p);
-	}
-	bpf_iter_scx_dsq_destroy(&it);
-	return place;
-}
-
 /*
  * The place on @queue of a task that wakes: behind who woke up before it and is the first that waits, unless its turn comes more than a slice
  * before the other's. Who has had a little less of its share would else, each time it wakes, go before one that waits already.
  */
 static __always_inline u64 woken_order(u64 turn, u64 queue)
 {
-	s64 order = early(turn), first = first_early(queue);
+	s64 order = early(turn), first = first_of(queue, true);
 
 	return first != MUS_LAST_ORDER && first > order && first - order < (s64)shared.slice_ns ? first + 1 : order;
 }

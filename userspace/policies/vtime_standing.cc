@@ -122,6 +122,7 @@ StandingOrder VtimePolicy::standing_order(Task& task, Time now) {
   Duration behind = groups_lag(e);
   order.returns = !tight_ && cpus >= kNearlyWhole;
   if (order.returns) {  // what others have meanwhile is left to them by its rate
+    order.slice = slice_;
     order.min_run = min_run(kReturnMinimum);
     return behind + e.charged < -slice_ / 2 ? StandingOrder{} : order;
   }
