@@ -160,7 +160,7 @@ stop_redis() {
 
 # ask_redis REQUESTS: without the lines that show how far it has come.
 ask_redis() {
-    (in_group $favoured redis-benchmark -c 20 -d 128 -t get -n "$1") | sed -n '/^Latency by percentile/,$p'
+    (in_group $favoured redis-benchmark --precision 2 -c 20 -d 128 -t get -n "$1") | sed -n '/^Latency by percentile/,$p'
 }
 
 # Clients that wait for an answer before they ask again.
