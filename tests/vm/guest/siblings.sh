@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # siblings.sh [N]: a server and its client, owed most of a CPU each, hand one to and fro N times over beside others that compute. The daemon
-# and the kernel's threads interrupt them all the while, and userspace decides ahead: nobody is forgotten.
+# and the kernel's threads interrupt them all the while, and userspace decides ahead: nobody is forgotten. With a long --stall-ms, since a
+# daemon that the machine under the VM keeps from running for 20 ms decides on nobody, and they are rescued though it has forgotten none.
 . /root/lib.sh
-mus_start
+mus_start --stall-ms 1000
 cgroup favoured 400
 cgroup noise 100
 spinners noise 4
