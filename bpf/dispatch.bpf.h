@@ -14,6 +14,7 @@
 
 #define MUS_RESCUE_SCAN 1024
 #define MUS_STEAL_SCAN 64 /* CPUs looked at for work in one dispatch */
+#define MUS_FAR_SLICES 4  /* who waits in another shard is taken first if its place is so much earlier, and looked for as seldom */
 
 static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
 {
@@ -38,6 +39,29 @@ static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 	if (in_own && (!in_any || first_order(own) <= first_order(any)) && dsq_move_to_local(own))
 		return true;
 	return (in_any && dsq_move_to_local(any)) || (in_own && dsq_move_to_local(own));
+}
+
+/*
+ * Shards share no queue: each would keep the tasks that it has, many or few, for as long as they take turns by standing orders. So now and then
+ * a CPU looks at another shard, in turn, for who should have come long before all that wait here. Places are in the same time everywhere; who goes
+ * on after an interruption, whose place says nothing, stays where it is.
+ */
+static __always_inline bool take_far(s32 cpu, struct mus_cpu *slot, u64 now)
+{
+	u64 apart = MUS_FAR_SLICES * shared.slice_ns;
+	u32 shards = shared.shard_count, far;
+	s64 here, own, there;
+
+	if (shards <= 1 || now - slot->looked_far_ns < apart || !shared_queue(shard_slot(slot->shard)))
+		return false;
+	slot->looked_far_ns = now;
+	far = (slot->shard + 1 + (u32)(now / (apart ?: 1)) % (shards - 1)) % shards;
+	if (!shared_queue(shard_slot(far)))
+		return false;
+	here = first_order(queue_id(MUS_QUEUE_SHARED, slot->shard));
+	own = own_queue(slot) ? first_order(queue_id(MUS_QUEUE_CPU, cpu)) : here;
+	there = first_order(queue_id(MUS_QUEUE_SHARED, far));
+	return there > 0 && (own < here ? own : here) - there > (s64)apart && dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, far));
 }
 
 /* Userspace decided while @prev ran that it goes on, before what is on the run queues. */
@@ -224,7 +248,7 @@ static __always_inline void dispatch(s32 cpu, struct task_struct *prev)
 		return;
 	if (t)
 		account_run(prev, t, now);
-	if (t && continue_decided(cpu, slot, prev, t, now)) {
+	if (take_far(cpu, slot, now) || (t && continue_decided(cpu, slot, prev, t, now))) {
 		slot->starved_since_ns = 0;
 		return;
 	}

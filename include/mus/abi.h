@@ -240,7 +240,8 @@ struct mus_cpu {
 	__u64 last_burst_ns;    /* for how long what runs there computed when it was awake last time; 0: it has never slept */
 	struct mus_counters counters;
 	__u64 woke_other_ns;    /* when what runs there, or an interrupt meanwhile, last woke another; 0: not since its run began */
-	__u64 reserved_more[7];
+	__u64 looked_far_ns;    /* when it last looked at the shared run queue of another shard while there was something on its own */
+	__u64 reserved_more[6];
 };
 
 /* One for each last-level cache. Writer: kernel half. */
