@@ -2,7 +2,7 @@
 /*
  * A CPU takes its next task. In this order: kernel threads (in turns), what was decided for this CPU or for any,
  * what userspace has just decided; else userspace is asked, and the CPU waits for it no longer than the hold
- * bound before it takes the head of the held queue.
+ * bound before it takes the head of the held queue. Now and then it looks first at who waits in another shard.
  */
 #ifndef MUS_DISPATCH_BPF_H
 #define MUS_DISPATCH_BPF_H
