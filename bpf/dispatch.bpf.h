@@ -43,7 +43,7 @@ static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 
 /*
  * Shards share no queue: each would keep the tasks that it has, many or few, for as long as they take turns by standing orders. So now and then
- * a CPU looks at another shard, in turn, for who should have come long before all that wait here. Places are in the same time everywhere; who goes
+ * a CPU looks at some other shard for who should have come long before all that wait here. Places are in the same time everywhere; who goes
  * on after an interruption, whose place says nothing, stays where it is.
  */
 static __always_inline bool take_far(s32 cpu, struct mus_cpu *slot, u64 now)
@@ -55,7 +55,7 @@ static __always_inline bool take_far(s32 cpu, struct mus_cpu *slot, u64 now)
 	if (shards <= 1 || now - slot->looked_far_ns < apart || !shared_queue(shard_slot(slot->shard)))
 		return false;
 	slot->looked_far_ns = now;
-	far = (slot->shard + 1 + (u32)(now / (apart ?: 1)) % (shards - 1)) % shards;
+	far = (slot->shard + 1 + bpf_get_prandom_u32() % (shards - 1)) % shards;
 	if (!shared_queue(shard_slot(far)))
 		return false;
 	here = first_order(queue_id(MUS_QUEUE_SHARED, slot->shard));
