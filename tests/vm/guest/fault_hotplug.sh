@@ -6,7 +6,6 @@ repeats=${1:-5}
 workload
 WARM_UP=0.5
 cgroup pinned
-ran() { cut -d' ' -f1 "/proc/$1/schedstat"; } # ns on a CPU
 # pinned_count CPU: how many are pinned to it already.
 pinned_count() {
 	count=0

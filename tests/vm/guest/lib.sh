@@ -136,6 +136,9 @@ kill_cgroup() { echo 1 >"$CG/$1/cgroup.kill"; }
 
 usage() { sed -n 's/^usage_usec //p' "$CG/$1/cpu.stat"; }
 
+# ran PID: for how long it has run, ns. The times of /proc/PID/stat are sampled by the tick, and too coarse.
+ran() { cut -d' ' -f1 "/proc/$1/schedstat"; }
+
 # share A B SECONDS: A's part of what A and B use, in per cent (rounded), in $SHARE.
 share() {
 	a=$(usage "$1") b=$(usage "$2")

@@ -3,7 +3,6 @@
 # the other goes offline. That comes back and takes one to run and one that waits: it must not keep it at that, and give these two half of a CPU each, and
 # the others a fifth.
 . /root/lib.sh
-ran() { cut -d' ' -f1 "/proc/$1/schedstat"; } # ns
 
 mus_start
 pids=

@@ -52,7 +52,6 @@ in_cgroup a nice -n 5 taskset -c 0 sh -c 'while :; do :; done'
 sleep 1
 pids=$(cat $CG/a/cgroup.procs)
 set -- $pids
-ran() { cut -d' ' -f1 "/proc/$1/schedstat"; } # ns; the tick-sampled times of /proc/PID/stat are too coarse
 nice_of() { cut -d' ' -f19 "/proc/$1/stat"; }
 a0=$(ran "$1") b0=$(ran "$2")
 sleep 8
