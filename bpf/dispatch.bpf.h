@@ -15,6 +15,7 @@
 #define MUS_RESCUE_SCAN 1024
 #define MUS_STEAL_SCAN 64 /* CPUs looked at for work in one dispatch */
 #define MUS_FAR_SLICES 4  /* who waits in another shard is taken first if its place is so much earlier, and looked for as seldom */
+#define MUS_FAR_SCAN 32   /* tasks looked at for that */
 
 static __always_inline bool take_kernel(struct mus_cpu *slot, bool in_turn)
 {
@@ -42,15 +43,46 @@ static __always_inline bool take_decided(s32 cpu, struct mus_cpu *slot)
 }
 
 /*
+ * Takes the first on the shared run queue of the shard @far that has a place up to @latest. Not who goes on after an interruption, whose place says
+ * nothing; nor who was woken over a pipe or a socket and has not computed for long since: tasks that wake each other are better off beside each
+ * other (decision 26).
+ */
+__noinline bool take_from(s32 cpu, u32 far, s64 latest)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+	bool found = false;
+	u32 i;
+
+	if (!bpf_iter_scx_dsq_new(&it, queue_id(MUS_QUEUE_SHARED, far), 0)) {
+		bpf_for(i, 0, MUS_FAR_SCAN) {
+			struct task_ctx *t;
+
+			p = bpf_iter_scx_dsq_next(&it);
+			if (!p || (s64)p->scx.dsq_vtime > latest)
+				break;
+			t = task_ctx(p);
+			if ((s64)p->scx.dsq_vtime <= 0 || !t || (t->flags & MUS_TASK_SYNC && t->burst_ns < MUS_FAR_SLICES * shared.slice_ns) ||
+			    !may_run(p, cpu))
+				continue;
+			found = dsq_move(&it, p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL));
+			if (found)
+				break;
+		}
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	return found;
+}
+
+/*
  * Shards share no queue: each would keep the tasks that it has, many or few, for as long as they take turns by standing orders. So now and then
- * a CPU looks at some other shard for who should have come long before all that wait here. Places are in the same time everywhere; who goes
- * on after an interruption, whose place says nothing, stays where it is.
+ * a CPU looks at some other shard for who should have come long before all that wait here. Places are in the same time everywhere.
  */
 static __always_inline bool take_far(s32 cpu, struct mus_cpu *slot, u64 now)
 {
 	u64 apart = MUS_FAR_SLICES * shared.slice_ns;
 	u32 shards = shared.shard_count, far;
-	s64 here, own, there;
+	s64 here, own;
 
 	if (shards <= 1 || now - slot->looked_far_ns < apart || !shared_queue(shard_slot(slot->shard)))
 		return false;
@@ -60,8 +92,7 @@ static __always_inline bool take_far(s32 cpu, struct mus_cpu *slot, u64 now)
 		return false;
 	here = first_order(queue_id(MUS_QUEUE_SHARED, slot->shard));
 	own = own_queue(slot) ? first_order(queue_id(MUS_QUEUE_CPU, cpu)) : here;
-	there = first_order(queue_id(MUS_QUEUE_SHARED, far));
-	return there > 0 && (own < here ? own : here) - there > (s64)apart && dsq_move_to_local(queue_id(MUS_QUEUE_SHARED, far));
+	return take_from(cpu, far, (own < here ? own : here) - (s64)apart);
 }
 
 /* Userspace decided while @prev ran that it goes on, before what is on the run queues. */

@@ -26,6 +26,17 @@ static __always_inline void insert_local(struct task_struct *p, struct task_ctx 
 	dsq_insert(p, SCX_ENUM(scx_dsq_id_flags, SCX_DSQ_LOCAL), slice_ns, enq_flags);
 }
 
+/* Whether @t is woken by one that says that it is about to wait: they are better off beside each other (take_far()). */
+static __always_inline void note_sync(struct task_ctx *t, bool sync)
+{
+	if (shared.shard_count <= 1)
+		return;
+	if (!sync)
+		clear_flag(t, MUS_TASK_SYNC);
+	else if (!(t->flags & MUS_TASK_SYNC))
+		set_flag(t, MUS_TASK_SYNC);
+}
+
 static __always_inline void note_wakeup(struct task_ctx *t, u64 now)
 {
 	t->wake_ns = now;
@@ -72,12 +83,13 @@ static __always_inline bool any_idle(void)
 static __always_inline s32 select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	struct task_ctx *t = task_ctx(p);
-	bool idle = false;
+	bool idle = false, sync = wake_flags & SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC);
 	s32 waker = bpf_get_smp_processor_id(), cpu = waker;
 	u64 now = now_ns();
 
-	if (t && wake_flags & SCX_ENUM(scx_wake_flags, SCX_WAKE_SYNC) && shared.flags & MUS_CONFIG_IDLE_DIRECT &&
-	    takes_over(p, cpu, now)) {
+	if (t)
+		note_sync(t, sync);
+	if (t && sync && shared.flags & MUS_CONFIG_IDLE_DIRECT && takes_over(p, cpu, now)) {
 		note_wakeup(t, now);
 		set_flag(t, MUS_TASK_HANDED);
 		insert_local(p, t, cpu, MUS_ROUTE_IDLE, shared.slice_ns, 0);
