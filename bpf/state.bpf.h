@@ -203,7 +203,7 @@ enum mus_task_flag {
 	MUS_TASK_AHEAD = 1 << 5,     /* announced while it runs, for its next slice */
 	MUS_TASK_HANDED = 1 << 6,    /* its waker's CPU is handed to it */
 	MUS_TASK_IN_TURN = 1 << 7,   /* its present slice began in turn */
-	MUS_TASK_SYNC = 1 << 8,      /* woken by another that was about to wait for it, as over a pipe or a socket. Where there are several shards */
+	MUS_TASK_SYNC = 1 << 8,      /* woken by one that was about to wait, as over a pipe or a socket; kept where there are several shards */
 };
 
 struct standing_order {
